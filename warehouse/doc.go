@@ -7,7 +7,8 @@
 //   - tenant.go, id.go, time.go, label.go, selector.go, profiletype.go,
 //     stacktrace.go: the vocabulary of a profile
 //   - part.go, segment.go: what the metastore knows about a stored object
-//   - codec.go: the canonical byte form of those descriptions
+//   - validate.go: what those descriptions promise
+//   - codec.go, wire.go: their canonical byte form
 //   - error.go: kinds of failure
 //
 // # Guarantees
