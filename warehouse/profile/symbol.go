@@ -1,0 +1,204 @@
+package profile
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// symbolizer computes the identities of a profile's functions, locations and
+// stacks, each once, and fills the tables of its definitions on the way.
+type symbolizer struct {
+	functions []functionFact
+	mappings  []mappingFact
+	locations []locationFact
+	record    []byte // scratch: one record of the canonical encoding
+
+	p        *Profile
+	defs     *definitions
+	maxText  int
+	cut      bool   // a name was cut
+	textFrom uint32 // range of the body that holds all names in use
+	textEnd  uint32
+}
+
+type functionFact struct {
+	hash uint64
+	size uint64 // bytes of its names
+}
+
+type mappingFact struct {
+	base       string
+	binary     string // build id, else file
+	size       uint64 // bytes of the names a frame shows of it
+	relocation uint64 // what makes an address relative to the file
+}
+
+type locationFact struct {
+	hash   uint64
+	frames uint32
+	size   uint64 // bytes of its frames, written out
+}
+
+// frameBytes is what a frame takes beside its names when it is written out:
+// lines, address, flags and the offsets of its strings.
+const frameBytes = 64
+
+// load computes all identities but those of stacks.
+func (s *symbolizer) load(p *Profile, defs *definitions, lim *Limits) {
+	s.p, s.defs, s.maxText, s.cut = p, defs, lim.MaxSymbolBytes, false
+	s.textFrom, s.textEnd = uint32(len(p.Body)), 0
+	s.loadFunctions()
+	s.loadMappings()
+	s.loadLocations()
+	if s.textFrom < s.textEnd {
+		defs.text, defs.textFrom = string(p.Body[s.textFrom:s.textEnd]), s.textFrom
+	}
+	s.p, s.defs = nil, nil
+}
+
+// text returns where a name lies, cut to the limit, and what it says.
+func (s *symbolizer) text(i uint32) (Text, string) {
+	t := s.p.Strings[i]
+	name := textOf(s.p.Body, t)
+	if len(name) > s.maxText {
+		name, s.cut = cutText(name, s.maxText), true
+		t.Size = uint32(len(name))
+	}
+	if t.Size > 0 {
+		s.textFrom, s.textEnd = min(s.textFrom, t.Offset), max(s.textEnd, t.Offset+t.Size)
+	}
+	return t, name
+}
+
+func (s *symbolizer) loadFunctions() {
+	s.functions = slices.Grow(reuse(s.functions), len(s.p.Functions))
+	s.defs.functions = make([]functionDef, len(s.p.Functions))
+	for i := range s.p.Functions {
+		f, def := &s.p.Functions[i], &s.defs.functions[i]
+		var name, system, file string
+		def.name, name = s.text(f.Name)
+		def.system, system = s.text(f.SystemName)
+		def.file, file = s.text(f.File)
+		def.startLine = f.StartLine
+		s.record = appendFunction(s.record[:0], name, system, file, f.StartLine)
+		s.functions = append(s.functions, functionFact{hashRecord(s.record), uint64(len(name) + len(system) + len(file))})
+	}
+}
+
+func (s *symbolizer) loadMappings() {
+	s.mappings = append(slices.Grow(reuse(s.mappings), len(s.p.Mappings)+1), mappingFact{})
+	s.defs.mappings = make([]mappingDef, len(s.p.Mappings)+1)
+	for i := range s.p.Mappings {
+		m, def := &s.p.Mappings[i], &s.defs.mappings[i+1]
+		file, path := s.text(m.File)
+		build, id := s.text(m.BuildID)
+		base := baseName(path)
+		*def = mappingDef{base: Text{file.Offset + file.Size - uint32(len(base)), uint32(len(base))}, build: build}
+		fact := mappingFact{base: base, binary: id, size: uint64(len(base) + len(id)), relocation: m.Offset - m.Start}
+		if id == "" {
+			fact.binary = path
+		}
+		s.mappings = append(s.mappings, fact)
+	}
+}
+
+// baseName returns what follows the last slash or backslash.
+func baseName(path string) string {
+	return path[strings.LastIndexAny(path, `/\`)+1:]
+}
+
+func (s *symbolizer) loadLocations() {
+	p := s.p
+	s.locations = slices.Grow(reuse(s.locations), len(p.Locations))
+	s.defs.locations = make([]locationDef, len(p.Locations)+1)
+	s.defs.lines = make([]lineDef, 0, len(p.Lines)+s.countUnsymbolised())
+	for i := range p.Locations {
+		l := &p.Locations[i]
+		s.defs.locations[i] = locationDef{uint32(len(s.defs.lines)), l.Mapping}
+		s.locations = append(s.locations, s.location(l))
+	}
+	s.defs.locations[len(p.Locations)].firstLine = uint32(len(s.defs.lines))
+}
+
+func (s *symbolizer) countUnsymbolised() int {
+	n := 0
+	for i := range s.p.Locations {
+		if s.p.Locations[i].FirstLine == s.p.Locations[i].LinesEnd {
+			n++
+		}
+	}
+	return n
+}
+
+// location computes a location's facts and appends its lines to the definitions.
+func (s *symbolizer) location(l *Location) locationFact {
+	m := &s.mappings[l.Mapping]
+	lines := s.p.Lines[l.FirstLine:l.LinesEnd]
+	if len(lines) == 0 {
+		address := l.Address + m.relocation
+		s.defs.lines = append(s.defs.lines, lineDef{noFunction, int64(address)})
+		s.record = appendAddress(s.record[:0], m.binary, address)
+		return locationFact{hashRecord(s.record), 1, frameBytes + m.size}
+	}
+	fact := locationFact{frames: uint32(len(lines))}
+	s.record = appendLocation(s.record[:0], m.base, len(lines))
+	for _, line := range lines {
+		s.defs.lines = append(s.defs.lines, lineDef{line.Function, line.Line})
+		s.record = appendLine(s.record, s.functions[line.Function].hash, line.Line)
+		fact.size += frameBytes + m.size + s.functions[line.Function].size
+	}
+	fact.hash = hashRecord(s.record)
+	return fact
+}
+
+// stack returns the id of a stack after cutting it to maxDepth frames. The second
+// result is how many of its locations, from the leaf, were cut.
+func (s *symbolizer) stack(locations []uint32, maxDepth int) (warehouse.StacktraceID, int) {
+	n := len(locations)
+	s.record = appendStack(slices.Grow(s.record[:0], 16+8*n), n)
+	header := len(s.record)
+	record := s.record[:header+8*n]
+	frames := uint64(0)
+	for i, l := range locations {
+		fact := &s.locations[l]
+		binary.LittleEndian.PutUint64(record[header+8*i:], fact.hash)
+		frames += uint64(fact.frames)
+	}
+	if frames > uint64(maxDepth) {
+		cut := s.cutDepth(locations, frames, maxDepth)
+		id, _ := s.stack(locations[cut:], maxDepth)
+		return id, cut
+	}
+	return warehouse.StacktraceID(hashRecord(record)), 0
+}
+
+// cutDepth returns how many locations to cut from the leaf, so that at most
+// maxDepth of the stack's frames are left: the reference cuts there, too. A
+// location is cut as a whole, since its lines are one identity; it never has more
+// frames than a stack may have.
+func (s *symbolizer) cutDepth(locations []uint32, frames uint64, maxDepth int) int {
+	for i, l := range locations {
+		if frames <= uint64(maxDepth) {
+			return i
+		}
+		frames -= uint64(s.locations[l].frames)
+	}
+	return len(locations)
+}
+
+// sameStack reports whether two lists of locations have the same identities.
+func (s *symbolizer) sameStack(a, b []uint32) bool {
+	return slices.EqualFunc(a, b, func(x, y uint32) bool { return s.locations[x].hash == s.locations[y].hash })
+}
+
+// definitionBytes returns the size of a stack's definition, written out.
+func (s *symbolizer) definitionBytes(locations []uint32) uint64 {
+	var n uint64
+	for _, l := range locations {
+		n += s.locations[l].size
+	}
+	return n
+}
