@@ -54,7 +54,7 @@ func (p *Part) Validate() error {
 		return p.invalid("its format version is 0")
 	case p.Hour < MinTime.Hour() || p.Hour > MaxTime.Hour():
 		return p.invalid("the hour is outside %s to %s", MinTime.Hour(), MaxTime.Hour())
-	case p.Range.IsEmpty() || p.Range.From < p.Hour.Start() || p.Range.To >= p.Hour.End():
+	case p.Range.IsEmpty() || p.Range.From < p.Hour.Start() || p.Range.To >= p.lastHour().End():
 		return p.invalid("its range %s is empty or not inside the hour", p.Range)
 	case len(p.Datasets) == 0:
 		return p.invalid("it has no datasets")
@@ -99,6 +99,20 @@ func (p *Part) validateSections() error {
 		seen[s.Table] = true
 	}
 	return nil
+}
+
+// MaxPartHours is how many hours, beginning with its own, a part's range may
+// cover: more than one only for the parts of a day.
+const MaxPartHours = 24
+
+// dayLevel is the level from which on a part holds a day.
+const dayLevel = 4
+
+func (p *Part) lastHour() Hour {
+	if p.Level >= dayLevel {
+		return p.Hour + MaxPartHours - 1
+	}
+	return p.Hour
 }
 
 // end returns the offset behind the last section.

@@ -8,6 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestPartValidateDay(t *testing.T) {
+	t.Parallel()
+	p := sampleSegment().Parts[0]
+	p.Range.To = (p.Hour + MaxPartHours - 1).End() - 1
+	require.ErrorContains(t, p.Validate(), "not inside the hour")
+	p.Level = 4
+	require.NoError(t, p.Validate())
+	p.Range.To++
+	require.ErrorContains(t, p.Validate(), "not inside the hour")
+}
+
 func TestSegmentValidate(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, sampleSegment().Validate())

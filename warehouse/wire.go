@@ -93,10 +93,13 @@ func NewDecoder(what string, data []byte) *Decoder { return &Decoder{what: what,
 // Err returns the first error.
 func (d *Decoder) Err() error { return d.err }
 
+// Left returns the number of bytes that were not read yet; 0 after an error.
+func (d *Decoder) Left() int { return len(d.data) - d.off }
+
 // Finish returns the first error; bytes that were not read are one.
 func (d *Decoder) Finish() error {
 	if d.err == nil && d.off != len(d.data) {
-		d.Failf("%d bytes after the end", len(d.data)-d.off)
+		d.Failf("%d bytes after the end", d.Left())
 	}
 	return d.err
 }
@@ -141,8 +144,8 @@ func (d *Decoder) Bool() bool {
 
 // Raw reads n bytes. They are part of the data, not a copy.
 func (d *Decoder) Raw(n int) []byte {
-	if d.err != nil || n > len(d.data)-d.off {
-		d.Failf("want %d bytes, %d are left", n, len(d.data)-d.off)
+	if d.err != nil || n > d.Left() {
+		d.Failf("want %d bytes, %d are left", n, d.Left())
 		return nil
 	}
 	b := d.data[d.off : d.off+n : d.off+n]
@@ -151,7 +154,7 @@ func (d *Decoder) Raw(n int) []byte {
 }
 
 // Rest returns the bytes that are left. They are part of the data, not a copy.
-func (d *Decoder) Rest() []byte { return d.Raw(len(d.data) - d.off) }
+func (d *Decoder) Rest() []byte { return d.Raw(d.Left()) }
 
 // Uvarint reads an unsigned number.
 func (d *Decoder) Uvarint() uint64 {
@@ -193,7 +196,7 @@ func (d *Decoder) Size() int64 { return int64(d.UvarintMax(math.MaxInt64)) }
 // minBytes (≥ 1): more than can be there are refused before memory is taken.
 func (d *Decoder) Count(minBytes int) int {
 	n := d.Uvarint()
-	if left := uint64(len(d.data) - d.off); n > left/uint64(minBytes) {
+	if left := uint64(d.Left()); n > left/uint64(minBytes) {
 		d.Failf("count %d cannot fit into %d bytes", n, left)
 		return 0
 	}

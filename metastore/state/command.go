@@ -1,0 +1,126 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// Command is a change of the state, as one entry of the log.
+type Command interface {
+	// Kind returns the command's number in the log.
+	Kind() Kind
+
+	appendTo(dst []byte) []byte   // appends the body
+	apply(s *State, m moment) any // checks everything, then changes the state
+}
+
+// Kind numbers the commands. The numbers are stored: never renumber or reuse.
+type Kind uint8
+
+// The kinds.
+const (
+	KindAddSegment       Kind = 1
+	KindAbortSegment     Kind = 2
+	KindReplaceParts     Kind = 3
+	KindSetTenant        Kind = 4
+	KindSetRetention     Kind = 5
+	KindExpire           Kind = 6
+	KindForgetTombstones Kind = 7
+)
+
+// Kinds lists all kinds.
+var Kinds = []Kind{
+	KindAddSegment, KindAbortSegment, KindReplaceParts, KindSetTenant, KindSetRetention, KindExpire, KindForgetTombstones,
+}
+
+// String returns the command's name, as metrics and logs have it.
+func (k Kind) String() string {
+	switch k {
+	case KindAddSegment:
+		return "add_segment"
+	case KindAbortSegment:
+		return "abort_segment"
+	case KindReplaceParts:
+		return "replace_parts"
+	case KindSetTenant:
+		return "set_tenant"
+	case KindSetRetention:
+		return "set_retention"
+	case KindExpire:
+		return "expire"
+	case KindForgetTombstones:
+		return "forget_tombstones"
+	}
+	return fmt.Sprintf("command(%d)", uint8(k))
+}
+
+// envelopeVersion is the version of the byte form below.
+const envelopeVersion = 1
+
+const (
+	minEnvelopeBytes = 2 + 1 + crcBytes
+	crcBytes         = 4
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Append appends the byte form of a command that the leader proposes at a time:
+//
+//	version[1] = 01 ‖ kind[1] ‖ varint(at, µs) ‖ body ‖ crc32c of all before, u32le
+//
+// The log store reads entries back without checking them; the checksum does.
+func Append(dst []byte, at warehouse.Micros, cmd Command) []byte {
+	start := len(dst)
+	dst = append(dst, envelopeVersion, byte(cmd.Kind()))
+	dst = binary.AppendVarint(dst, int64(at))
+	dst = cmd.appendTo(dst)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// Decode reads what [Append] wrote. The command shares no memory with data.
+// Damaged bytes, and commands of a newer build, are Corrupt errors.
+func Decode(data []byte) (warehouse.Micros, Command, error) {
+	if len(data) < minEnvelopeBytes {
+		return 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command: %d bytes are too few", len(data))
+	}
+	payload, sum := data[:len(data)-crcBytes], binary.LittleEndian.Uint32(data[len(data)-crcBytes:])
+	if got := crc32.Checksum(payload, castagnoli); got != sum {
+		return 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command: checksum is %08x, the bytes give %08x", sum, got)
+	}
+	d := warehouse.NewDecoder("command", payload)
+	d.Version(envelopeVersion)
+	kind := Kind(d.Byte())
+	at := warehouse.Micros(d.Varint())
+	body := d.Rest()
+	if err := d.Err(); err != nil {
+		return 0, nil, err
+	}
+	cmd, err := decodeBody(kind, body)
+	if err != nil {
+		return 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command %s: %w", kind, err)
+	}
+	return at, cmd, nil
+}
+
+func decodeBody(kind Kind, body []byte) (Command, error) {
+	switch kind {
+	case KindAddSegment:
+		return decodeAddSegment(body)
+	case KindAbortSegment:
+		return decodeAbortSegment(body)
+	case KindReplaceParts:
+		return decodeReplaceParts(body)
+	case KindSetTenant:
+		return decodeSetTenant(body)
+	case KindSetRetention:
+		return decodeSetRetention(body)
+	case KindExpire:
+		return decodeExpire(body)
+	case KindForgetTombstones:
+		return decodeForgetTombstones(body)
+	}
+	return nil, warehouse.Errorf(warehouse.Corrupt, "this build does not know it")
+}
