@@ -1,0 +1,413 @@
+package block
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// Sizes of pages.
+const (
+	pageValues    = 128 << 10 // a page ends at the row in which it reaches this many values …
+	pageTextBytes = 1 << 20   // … or, if it has plain strings, this many bytes
+	minPackBytes  = 64        // chunks with fewer bytes are not compressed
+)
+
+// Numbers of the Parquet format.
+const (
+	codecNone = 0
+	codecZstd = 6
+
+	encodingPlain      = 0
+	encodingRLE        = 3
+	encodingDictionary = 8
+
+	pageData       = 0
+	pageDictionary = 2
+)
+
+// pageMeta is what the page index tells about a data page.
+type pageMeta struct {
+	bounds
+	offset   int64 // from the file's start
+	size     int32 // with its header
+	firstRow int64 // in the row group
+	slots    int   // values, NULLs and empty lists
+	nulls    int   // NULLs and empty lists
+	rawEnd   int   // end of its body in chunkWriter.raw
+}
+
+// chunkMeta is what the footer tells about a column chunk.
+type chunkMeta struct {
+	bounds
+	leaf       *leafSpec
+	codec      int32
+	dictionary bool // values are indices, and the first page is the dictionary
+	dictOffset int64
+	dataOffset int64
+	slots      int64
+	nulls      int64
+	rawSize    int64 // with page headers
+	size       int64 // with page headers
+	pages      []pageMeta
+}
+
+// chunkWriter encodes one column chunk after another.
+//
+// Ownership: all fields are scratch memory of the chunk being written; nothing
+// that write returns refers to it.
+type chunkWriter struct {
+	leaf   *leafData
+	lo, hi int // rows of the leaf
+
+	// The values without NULLs, by kind; strings and booleans stay in the leaf.
+	ints  []int64
+	fixed []byte
+	sel   []int32 // optional columns with NULLs: the rows that have a value
+
+	dictionary dictionary
+	reps, defs []level
+	raw        []byte // bodies of the pages
+	packed     []byte // the same, compressed
+	pack       *zstd.Encoder
+}
+
+func newChunkWriter() *chunkWriter {
+	pack, err := zstd.NewWriter(nil,
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstdLevel), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	if err != nil {
+		panic(warehouse.Bug("zstd options: %v", err))
+	}
+	return &chunkWriter{pack: pack}
+}
+
+var zstdLevel = zstd.SpeedFastest
+
+// release lets go of the record's memory and returns w to chunkWriters.
+func (w *chunkWriter) release() {
+	w.leaf = nil
+	clear(w.dictionary.texts[:cap(w.dictionary.texts)])
+	if cap(w.raw) > keepBytes {
+		w.raw, w.packed, w.dictionary.plain = nil, nil, nil
+	}
+	chunkWriters.Put(w)
+}
+
+// write appends the chunk of the leaf's rows [lo, hi) to a file that begins at
+// dst[base].
+func (w *chunkWriter) write(dst []byte, base int, l *leafData, lo, hi int) ([]byte, chunkMeta, error) {
+	w.leaf, w.lo, w.hi = l, lo, hi
+	w.load()
+	m := chunkMeta{leaf: l.spec, dictionary: w.dictionary.build(w)}
+	w.raw = w.raw[:0]
+	if m.dictionary {
+		w.raw = append(w.raw, w.dictionary.plain...)
+	}
+	dictEnd := len(w.raw)
+	for row, value := lo, 0; row < hi; {
+		p := pageMeta{firstRow: int64(row - lo)}
+		end, next := w.pageEnd(row, value, m.dictionary)
+		w.appendPage(&p, row, end, value, next, m.dictionary)
+		m.pages = append(m.pages, p)
+		row, value = end, next
+	}
+	dst, err := w.emit(dst, base, &m, dictEnd)
+	return dst, m, err
+}
+
+// load gathers the values without NULLs.
+func (w *chunkWriter) load() {
+	l := w.leaf
+	w.ints, w.fixed, w.sel = w.ints[:0], w.fixed[:0], w.sel[:0]
+	if l.nulls != nil {
+		for row := w.lo; row < w.hi; row++ {
+			if l.nulls.IsValid(row) {
+				w.sel = append(w.sel, int32(row))
+			}
+		}
+	}
+	from, n := w.position(0), w.count()
+	switch {
+	case n == 0:
+	case l.nulls != nil && l.ints != nil:
+		for _, row := range w.sel {
+			w.ints = append(w.ints, l.ints[row])
+		}
+	case l.ints != nil:
+		w.ints = append(w.ints, l.ints[from:from+n]...)
+	case l.shorts != nil:
+		for _, v := range l.shorts[from : from+n] {
+			w.ints = append(w.ints, int64(v))
+		}
+	case l.fixed != nil:
+		w.fixed = append(w.fixed, l.fixed[16*from:16*(from+n)]...)
+	case l.wide != nil:
+		for _, v := range l.wide.Values()[from : from+n] {
+			w.fixed = binary.BigEndian.AppendUint64(w.fixed, uint64(v.HighBits()))
+			w.fixed = binary.BigEndian.AppendUint64(w.fixed, v.LowBits())
+		}
+	}
+}
+
+// count returns the number of values, without NULLs.
+func (w *chunkWriter) count() int {
+	switch l := w.leaf; {
+	case l.spec.nested():
+		return int(l.offsets[w.hi] - l.offsets[w.lo])
+	case l.nulls != nil:
+		return len(w.sel)
+	}
+	return w.hi - w.lo
+}
+
+// position returns where the i-th value lies in the leaf's arrays.
+func (w *chunkWriter) position(i int) int {
+	switch l := w.leaf; {
+	case l.spec.nested():
+		return int(l.offsets[w.lo]) + i
+	case l.nulls != nil && i < len(w.sel):
+		return int(w.sel[i])
+	}
+	return w.lo + i
+}
+
+// text returns the i-th value of a string column.
+func (w *chunkWriter) text(i int) string {
+	i = w.position(i)
+	if w.leaf.index != nil {
+		i = int(w.leaf.index[i])
+	}
+	return w.leaf.text.Value(i)
+}
+
+// valuesOf returns how many values the row has, and how many slots it takes.
+func (w *chunkWriter) valuesOf(row int) (values, slots int) {
+	switch l := w.leaf; {
+	case l.spec.nested():
+		n := int(l.offsets[row+1] - l.offsets[row])
+		return n, max(n, 1)
+	case l.nulls != nil && l.nulls.IsNull(row):
+		return 0, 1
+	}
+	return 1, 1
+}
+
+// pageEnd returns the row and the value before which the page ends that begins
+// with those given.
+func (w *chunkWriter) pageEnd(row, value int, dictionary bool) (endRow, endValue int) {
+	plainText := w.leaf.spec.kind == kindString && !dictionary
+	if w.leaf.nulls == nil && !w.leaf.spec.nested() && !plainText {
+		n := min(w.hi-row, pageValues)
+		return row + n, value + n
+	}
+	slots, size := 0, 0
+	for row < w.hi && slots < pageValues && size < pageTextBytes {
+		n, m := w.valuesOf(row)
+		if plainText {
+			for i := range n {
+				size += len(w.text(value + i))
+			}
+		}
+		slots += m
+		value += n
+		row++
+	}
+	return row, value
+}
+
+// appendPage appends the body of the page of rows [row, end) and values
+// [from, to) to raw.
+func (w *chunkWriter) appendPage(p *pageMeta, row, end, from, to int, dictionary bool) {
+	w.reps, w.defs = w.reps[:0], w.defs[:0]
+	p.slots = end - row
+	if w.leaf.spec.nested() || w.leaf.spec.shape == optional {
+		w.appendLevels(row, end)
+		p.slots = len(w.defs)
+	}
+	if w.leaf.spec.nested() {
+		w.raw = appendLevels(w.raw, w.reps)
+	}
+	if w.leaf.spec.nested() || w.leaf.spec.shape == optional {
+		w.raw = appendLevels(w.raw, w.defs)
+	}
+	p.nulls = p.slots - (to - from)
+	if dictionary {
+		width := indexWidth(w.dictionary.n)
+		w.raw = appendHybrid(append(w.raw, byte(width)), w.dictionary.index[from:to], width)
+	} else {
+		w.appendPlain(from, to)
+	}
+	if !w.leaf.spec.nested() && to > from {
+		p.bounds = w.boundsOf(from, to, dictionary)
+	}
+	p.rawEnd = len(w.raw)
+}
+
+// appendLevels fills reps and defs for rows [row, end): an empty list and a
+// NULL have definition level 0, the second and later values of a list
+// repetition level 1.
+func (w *chunkWriter) appendLevels(row, end int) {
+	if w.leaf.spec.shape == optional && w.leaf.nulls == nil {
+		for range end - row {
+			w.defs = append(w.defs, 1)
+		}
+		return
+	}
+	for ; row < end; row++ {
+		n, _ := w.valuesOf(row)
+		w.reps = append(w.reps, 0)
+		if n == 0 {
+			w.defs = append(w.defs, 0)
+			continue
+		}
+		w.defs = append(w.defs, 1)
+		for range n - 1 {
+			w.reps = append(w.reps, 1)
+			w.defs = append(w.defs, 1)
+		}
+	}
+}
+
+func (w *chunkWriter) appendPlain(from, to int) {
+	switch l := w.leaf; l.spec.kind {
+	case kindInt32:
+		for _, v := range w.ints[from:to] {
+			w.raw = binary.LittleEndian.AppendUint32(w.raw, uint32(v))
+		}
+	case kindTime, kindInt64:
+		for _, v := range w.ints[from:to] {
+			w.raw = binary.LittleEndian.AppendUint64(w.raw, uint64(v))
+		}
+	case kindUUID, kindDecimal:
+		w.raw = append(w.raw, w.fixed[16*from:16*to]...)
+	case kindBool:
+		w.defs = w.defs[:0]
+		for i := from; i < to; i++ {
+			v := level(0)
+			if l.bits.Value(w.position(i)) {
+				v = 1
+			}
+			w.defs = append(w.defs, v)
+		}
+		w.raw = appendBits(w.raw, w.defs)
+	case kindString:
+		for i := from; i < to; i++ {
+			w.raw = appendString(w.raw, w.text(i))
+		}
+	}
+}
+
+// emit compresses the pages in raw, if that saves bytes, and appends them with
+// their headers.
+func (w *chunkWriter) emit(dst []byte, base int, m *chunkMeta, dictEnd int) ([]byte, error) {
+	if err := w.checkSizes(m, dictEnd); err != nil {
+		return dst, err
+	}
+	bodies := w.compress(m, dictEnd)
+	start := len(dst)
+	if m.dictionary {
+		m.dictOffset = int64(len(dst) - base)
+		dst = appendPageHeader(dst, pageDictionary, encodingPlain, w.dictionary.n, dictEnd, bodies[0])
+		m.rawSize += int64(len(dst)-start) + int64(dictEnd)
+		dst = append(dst, bodies[0]...)
+		bodies = bodies[1:]
+	}
+	m.dataOffset = int64(len(dst) - base)
+	encoding := int32(encodingPlain)
+	if m.dictionary {
+		encoding = encodingDictionary
+	}
+	rawAt := dictEnd
+	for i := range m.pages {
+		p := &m.pages[i]
+		at := len(dst)
+		dst = appendPageHeader(dst, pageData, encoding, p.slots, p.rawEnd-rawAt, bodies[i])
+		m.rawSize += int64(len(dst)-at) + int64(p.rawEnd-rawAt)
+		dst = append(dst, bodies[i]...)
+		p.offset, p.size = int64(at-base), int32(len(dst)-at)
+		m.slots += int64(p.slots)
+		m.nulls += int64(p.nulls)
+		rawAt = p.rawEnd
+	}
+	m.bounds = unite(m.leaf, m.pages)
+	m.size = int64(len(dst) - start)
+	return dst, nil
+}
+
+// checkSizes refuses pages whose size does not fit Parquet's headers.
+func (w *chunkWriter) checkSizes(m *chunkMeta, dictEnd int) error {
+	largest, at := dictEnd, dictEnd
+	for i := range m.pages {
+		largest = max(largest, m.pages[i].rawEnd-at)
+		at = m.pages[i].rawEnd
+	}
+	if largest > maxPageBytes {
+		return warehouse.Errorf(warehouse.Limit, "write column %s: a page has %d bytes, the limit is %d",
+			m.leaf.path[0], largest, maxPageBytes)
+	}
+	return nil
+}
+
+// compress sets the chunk's codec and returns the bodies of its pages in it.
+func (w *chunkWriter) compress(m *chunkMeta, dictEnd int) [][]byte {
+	ends := make([]int, 0, 1+len(m.pages))
+	if m.dictionary {
+		ends = append(ends, dictEnd)
+	}
+	for i := range m.pages {
+		ends = append(ends, m.pages[i].rawEnd)
+	}
+	m.codec = codecNone
+	raw := split(w.raw, ends)
+	if len(w.raw) < minPackBytes {
+		return raw
+	}
+	w.packed = w.packed[:0]
+	packedEnds := make([]int, len(ends))
+	for i, body := range raw {
+		w.packed = w.pack.EncodeAll(body, w.packed)
+		packedEnds[i] = len(w.packed)
+	}
+	if len(w.packed) > len(w.raw)-len(w.raw)/16 { // not worth the reader's time
+		return raw
+	}
+	m.codec = codecZstd
+	return split(w.packed, packedEnds)
+}
+
+// split cuts b at the ends.
+func split(b []byte, ends []int) [][]byte {
+	parts := make([][]byte, len(ends))
+	at := 0
+	for i, end := range ends {
+		parts[i] = b[at:end]
+		at = end
+	}
+	return parts
+}
+
+func appendPageHeader(dst []byte, page, encoding int32, values, rawSize int, body []byte) []byte {
+	w := thriftWriter{buf: dst}
+	w.i32(1, page)
+	w.i32(2, int32(rawSize))
+	w.i32(3, int32(len(body)))
+	w.i32(4, int32(crc32.ChecksumIEEE(body)))
+	if page == pageDictionary {
+		outer := w.begin(7)
+		w.i32(1, int32(values))
+		w.i32(2, encoding)
+		w.end(outer)
+	} else {
+		outer := w.begin(5)
+		w.i32(1, int32(values))
+		w.i32(2, encoding)
+		w.i32(3, encodingRLE)
+		w.i32(4, encodingRLE)
+		w.end(outer)
+	}
+	w.end(0)
+	return w.buf
+}

@@ -1,0 +1,42 @@
+// Package block holds the storage format of Stackhouse's tables: plain Parquet
+// that DuckDB, Spark, ClickHouse and pandas read without us.
+//
+// # Parts
+//
+//   - schema.go: the one description of every table, from which the Arrow
+//     schema and the Parquet schema with its field ids are made
+//   - record.go: prepared rows → Arrow record batches
+//   - write.go, leaf.go, chunk.go, encode.go, footer.go, thrift.go: Arrow record
+//     batches → Parquet files
+//   - read.go, column.go: Parquet files → rows, in the calling goroutine
+//   - filename.go: every on-disk name
+//   - version.go: the version of the tables' layout
+//
+// # Format, version 1
+//
+//	samples      one row per sample; see docs/FORMAT.md for every column
+//	profiles     one row per received profile and series, with its total
+//	series       one row per series id: what it stands for
+//	stacktraces  one row per stacktrace id: parallel lists, leaf first
+//	stack_totals one row per hour, service, type and stacktrace: a rollup
+//
+// A file carries the key-value pairs stackhouse.format (the version) and
+// stackhouse.table, a fixed field id for every column, the sort order of its
+// rows, and for top-level columns the smallest and largest value of each row
+// group. Row groups have at most [MaxRowGroupRows] rows. Pages are PLAIN,
+// RLE_DICTIONARY or RLE, zstd-compressed where that saves bytes.
+//
+// # Guarantees
+//
+//   - Field ids, names and types of columns never change; new columns get new
+//     ids. Version N is read for ever.
+//   - A written dictionary has only the values that its rows use: two files
+//     made from one Arrow dictionary share nothing.
+//   - Readers never panic and start no goroutine; damaged bytes are a Corrupt
+//     error. They do not check checksums: whoever fetched the bytes has.
+//   - Writers never depend on time, randomness or map order: equal records give
+//     equal bytes.
+//
+// Sorting rows, choosing objects and verifying checksums is not this package's
+// job.
+package block

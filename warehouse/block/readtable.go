@@ -1,0 +1,67 @@
+package block
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// errLists says that lists which belong together differ in length.
+var errLists = errors.New("parallel lists differ in length")
+
+// readTable calls each with the columns of every row group of a file. What each
+// returns is returned as it is; faults of the bytes are Corrupt errors.
+func readTable(data []byte, t warehouse.Table, each func(columns []columnValues, rows int) error) error {
+	tab, err := tableOf(t)
+	if err != nil {
+		return err
+	}
+	m, err := readMetadata(data, t, tab)
+	if err != nil {
+		return err
+	}
+	reader := chunkReaders.Get().(*chunkReader)
+	defer reader.release()
+	columns := make([]columnValues, len(tab.leaves))
+	for i := range m.groups {
+		if err := readGroup(reader, data, tab, &m.groups[i], columns); err != nil {
+			return corrupt(t, fmt.Errorf("row group %d: %w", i, err))
+		}
+		if err := each(columns, int(m.groups[i].rows)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readGroup fills columns. Every access to the bytes is checked; should a check
+// be missing, the panic becomes an error here.
+func readGroup(reader *chunkReader, data []byte, tab *table, g *groupRef, columns []columnValues) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	for i := range tab.leaves {
+		leaf := &tab.leaves[i]
+		if err := reader.read(data, &g.chunks[i], leaf, g.rows, &columns[i]); err != nil {
+			return fmt.Errorf("column %s: %w", leaf.path[0], err)
+		}
+	}
+	return nil
+}
+
+func corrupt(t warehouse.Table, err error) error {
+	return warehouse.Errorf(warehouse.Corrupt, "read %s: %w", t, err)
+}
+
+// text returns the i-th value of a string column.
+func (v *columnValues) text(i int) string { return v.texts[v.index[i]] }
+
+// uuid returns the i-th value of a UUID column.
+func (v *columnValues) uuid(i int) warehouse.ProfileID { return warehouse.ProfileID(v.fixed[16*i:]) }
+
+// sameLists reports whether all rows have as many values in a as in b.
+func sameLists(a, b *columnValues) bool { return slices.Equal(a.offsets, b.offsets) }

@@ -1,0 +1,71 @@
+package block
+
+import (
+	"encoding/binary"
+	"math"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// Sizes of row groups: whichever is reached first ends one.
+const (
+	MaxRowGroupRows   = 480 << 10 // a multiple of DuckDB's vector and row group sizes
+	maxRowGroupValues = 1 << 20   // of one list column
+	maxRowValues      = 1 << 20   // a longer list is refused
+)
+
+const magic = "PAR1"
+
+// chunkWriters keeps scratch memory, which grows to the largest chunk written.
+var chunkWriters = sync.Pool{New: func() any { return newChunkWriter() }}
+
+// AppendParquet appends a whole Parquet file with the record's rows, which the
+// caller has sorted, to dst. Offsets in the file count from its own start.
+//
+// The record has the columns of [ArrowSchema], by name and order; strings may
+// be plain or dictionaries, in slices of larger arrays too. A record that does
+// not fit the schema is an Invalid error, one too large for it a Limit error;
+// dst is then returned as it was.
+//
+// Ownership: the record is only read. Concurrency: safe.
+func AppendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch) ([]byte, error) {
+	return appendParquet(dst, t, rec, MaxRowGroupRows, maxRowGroupValues)
+}
+
+func appendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch, maxRows, maxValues int) ([]byte, error) {
+	tab, err := tableOf(t)
+	if err != nil {
+		return dst, err
+	}
+	leaves, err := leavesOf(t, tab, rec)
+	if err != nil {
+		return dst, err
+	}
+	w := chunkWriters.Get().(*chunkWriter)
+	defer w.release()
+	out := append(dst, magic...)
+	rows := int(rec.NumRows())
+	var groups []rowGroupMeta
+	for row := 0; row < rows; {
+		end := rowGroupEnd(leaves, row, rows, maxRows, maxValues)
+		if len(groups) == math.MaxInt16 {
+			return dst, warehouse.Errorf(warehouse.Limit, "write %s: more than %d row groups", t, len(groups))
+		}
+		g := rowGroupMeta{rows: int64(end - row), offset: int64(len(out) - len(dst))}
+		for i := range leaves {
+			var m chunkMeta
+			if out, m, err = w.write(out, len(dst), &leaves[i], row, end); err != nil {
+				return dst, err
+			}
+			g.chunks = append(g.chunks, m)
+		}
+		groups = append(groups, g)
+		row = end
+	}
+	out, size := appendFooter(out, len(dst), t, tab, groups)
+	out = binary.LittleEndian.AppendUint32(out, uint32(size))
+	return append(out, magic...), nil
+}
