@@ -1,0 +1,314 @@
+package flame
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// Symbols holds the definitions of a tenant's stacktraces: what their ids stand
+// for. Everything in it is interned: strings, functions, frames, and stacktraces
+// as paths of a trie, so that 26,000 stacktraces of 30 frames take a few
+// megabytes, and a tree of function names over them exists already when it is
+// asked for.
+//
+// Ids are content hashes, so a definition never changes and nothing in Symbols
+// goes stale. It only grows: to bound it, start another one with [NewSymbolsFrom]
+// (see warehouse/cache).
+//
+// Concurrency: all methods may be called by many goroutines.
+type Symbols struct {
+	size atomic.Int64 // see SizeBytes
+
+	// prev is asked for what is missing here; nil if there is none. Its lock is
+	// taken while mu is held; since it is older, never the other way round.
+	prev atomic.Pointer[Symbols]
+
+	mu sync.RWMutex // guards all below
+
+	text      int64 // bytes of strings
+	strings   interner[string]
+	mappings  interner[mapping]
+	functions interner[function]
+	frames    interner[frame]
+	names     []uint32 // of a frame: the string that trees call it by
+
+	paths trie     // of frames, from the root
+	calls trie     // of names (strings), from the root
+	call  []uint32 // of a node of paths: the node of calls
+
+	stacks interner[warehouse.StacktraceID]
+	leaves []uint32 // of a stack: its node of paths
+}
+
+// mapping, function and frame are the interned parts of a [warehouse.Frame].
+// Their uint32 fields are numbers of strings, of a mapping and of a function.
+type (
+	mapping struct {
+		name, buildID uint32
+	}
+	function struct {
+		name, system, file uint32
+		start              int64
+	}
+	frame struct {
+		function, mapping uint32
+		line              int64
+		address           uint64
+		inlined           bool
+	}
+)
+
+// view is what a Symbols held at some time. Numbered things are only ever added
+// and never change, so a view needs no lock.
+type view struct {
+	strings   []string
+	mappings  []mapping
+	functions []function
+	frames    []frame
+	paths     nodes
+	calls     nodes
+	call      []uint32
+}
+
+// view must be called with the lock held.
+func (s *Symbols) view() view {
+	return view{
+		strings:   s.strings.keys,
+		mappings:  s.mappings.keys,
+		functions: s.functions.keys,
+		frames:    s.frames.keys,
+		paths:     s.paths.nodes,
+		calls:     s.calls.nodes,
+		call:      s.call,
+	}
+}
+
+// NewSymbols returns an empty Symbols.
+func NewSymbols() *Symbols {
+	s := &Symbols{
+		strings:   newInterner[string](),
+		mappings:  newInterner[mapping](),
+		functions: newInterner[function](),
+		frames:    newInterner[frame](),
+		paths:     newTrie(),
+		calls:     newTrie(),
+		call:      []uint32{0},
+		stacks:    newInterner[warehouse.StacktraceID](),
+	}
+	s.measure()
+	return s
+}
+
+// NewSymbolsFrom returns an empty Symbols that takes over from prev: what it is
+// asked for and prev has, it copies from there.
+//
+// prev forgets its own predecessor, so that no chain of them is kept alive.
+// Whoever still uses prev keeps what it has.
+func NewSymbolsFrom(prev *Symbols) *Symbols {
+	prev.Detach()
+	s := NewSymbols()
+	s.prev.Store(prev)
+	return s
+}
+
+// Detach forgets the Symbols that s takes over from, if there is one. It does
+// not wait for a lock.
+func (s *Symbols) Detach() { s.prev.Store(nil) }
+
+// Add remembers a definition. It copies what it keeps; a known id is ignored.
+func (s *Symbols) Add(st warehouse.Stacktrace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.stacks.find(st.ID); known {
+		return
+	}
+	var node uint32
+	for i := len(st.Frames) - 1; i >= 0; i-- {
+		node = s.step(node, s.frame(&st.Frames[i]))
+	}
+	s.stack(st.ID, node)
+	s.measure()
+}
+
+// Missing appends to dst those of ids whose definitions must still be added
+// before they can be used; an id that is in ids twice may be appended twice.
+func (s *Symbols) Missing(dst, ids []warehouse.StacktraceID) []warehouse.StacktraceID {
+	from := len(dst)
+	s.mu.RLock()
+	for _, id := range ids {
+		if _, ok := s.stacks.find(id); !ok {
+			dst = append(dst, id)
+		}
+	}
+	s.mu.RUnlock()
+	prev := s.prev.Load()
+	if len(dst) == from || prev == nil {
+		return dst
+	}
+	return append(dst[:from], s.adopt(prev, dst[from:])...)
+}
+
+// adopt copies the definitions of ids from prev and returns the ids, in the
+// same memory, that prev does not have either.
+func (s *Symbols) adopt(prev *Symbols, ids []warehouse.StacktraceID) []warehouse.StacktraceID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prev.mu.RLock()
+	defer prev.mu.RUnlock()
+
+	missing := ids[:0]
+	copied := map[uint32]uint32{0: 0} // of prev's nodes, ours
+	for _, id := range ids {
+		if n, ok := prev.stacks.find(id); ok {
+			s.stack(id, s.copyPath(prev, prev.leaves[n], copied))
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	s.measure()
+	return missing
+}
+
+// copyPath interns the path of prev that ends at node.
+func (s *Symbols) copyPath(prev *Symbols, node uint32, copied map[uint32]uint32) uint32 {
+	var path []uint32 // what is not copied yet, leaf first
+	at, ok := copied[node]
+	for !ok {
+		path = append(path, node)
+		node = prev.paths.parent[node]
+		at, ok = copied[node]
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		f := prev.expand(prev.paths.key[path[i]])
+		at = s.step(at, s.frame(&f))
+		copied[path[i]] = at
+	}
+	return at
+}
+
+// AppendFrames appends the definition of a stacktrace, leaf first, and reports
+// whether it is known.
+func (s *Symbols) AppendFrames(dst []warehouse.Frame, id warehouse.StacktraceID) ([]warehouse.Frame, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n, ok := s.stacks.find(id)
+	if !ok {
+		return dst, false
+	}
+	for node := s.leaves[n]; node != 0; node = s.paths.parent[node] {
+		dst = append(dst, s.expand(s.paths.key[node]))
+	}
+	return dst, true
+}
+
+// SizeBytes returns the memory that s holds, without that of the Symbols it
+// takes over from. It does not wait for a lock.
+func (s *Symbols) SizeBytes() int64 { return s.size.Load() }
+
+// Stacks returns the number of known stacktraces.
+func (s *Symbols) Stacks() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.leaves)
+}
+
+// stack registers a leaf under an id; a known id is ignored.
+func (s *Symbols) stack(id warehouse.StacktraceID, leaf uint32) {
+	if _, isNew := s.stacks.intern(id); isNew {
+		s.leaves = append(s.leaves, leaf)
+	}
+}
+
+// step returns the path that extends the one that ends at node by a frame.
+func (s *Symbols) step(node, frame uint32) uint32 {
+	next, isNew := s.paths.child(node, frame)
+	if isNew {
+		call, _ := s.calls.child(s.call[node], s.names[frame])
+		s.call = append(s.call, call)
+	}
+	return next
+}
+
+func (s *Symbols) frame(f *warehouse.Frame) uint32 {
+	n, isNew := s.frames.intern(frame{
+		function: s.function(f),
+		mapping:  s.mapping(f),
+		line:     f.Line,
+		address:  f.Address,
+		inlined:  f.Inlined,
+	})
+	if isNew {
+		s.names = append(s.names, s.string(FrameName(f)))
+	}
+	return n
+}
+
+func (s *Symbols) function(f *warehouse.Frame) uint32 {
+	name := s.string(f.Function)
+	system := name
+	if f.SystemName != f.Function {
+		system = s.string(f.SystemName)
+	}
+	n, _ := s.functions.intern(function{name: name, system: system, file: s.string(f.Filename), start: f.StartLine})
+	return n
+}
+
+func (s *Symbols) mapping(f *warehouse.Frame) uint32 {
+	n, _ := s.mappings.intern(mapping{name: s.string(f.Mapping), buildID: s.string(f.BuildID)})
+	return n
+}
+
+func (s *Symbols) string(v string) uint32 {
+	if n, ok := s.strings.find(v); ok {
+		return n
+	}
+	v = strings.Clone(v)
+	n, _ := s.strings.intern(v)
+	s.text += int64(len(v))
+	return n
+}
+
+// expand is the inverse of frame.
+func (s *Symbols) expand(n uint32) warehouse.Frame {
+	f := s.frames.keys[n]
+	fn, m := s.functions.keys[f.function], s.mappings.keys[f.mapping]
+	return warehouse.Frame{
+		Function:   s.strings.keys[fn.name],
+		SystemName: s.strings.keys[fn.system],
+		Filename:   s.strings.keys[fn.file],
+		Line:       f.line,
+		StartLine:  fn.start,
+		Mapping:    s.strings.keys[m.name],
+		BuildID:    s.strings.keys[m.buildID],
+		Address:    f.address,
+		Inlined:    f.inlined,
+	}
+}
+
+// FrameName returns the name by which trees know a frame: its function; without
+// one, the linker's name; without symbols, the binary and the address in it.
+func FrameName(f *warehouse.Frame) string {
+	switch {
+	case f.Function != "":
+		return f.Function
+	case f.SystemName != "":
+		return f.SystemName
+	case f.Mapping != "":
+		return fmt.Sprintf("%s!0x%x", f.Mapping, f.Address)
+	case f.Address != 0:
+		return fmt.Sprintf("0x%x", f.Address)
+	}
+	return "unknown"
+}
+
+// measure takes stock of the memory in use, spare room included.
+func (s *Symbols) measure() {
+	n := s.strings.sizeBytes() + s.mappings.sizeBytes() + s.functions.sizeBytes() + s.frames.sizeBytes() + s.stacks.sizeBytes()
+	n += s.paths.sizeBytes() + s.calls.sizeBytes()
+	n += 4 * (cap(s.names) + cap(s.call) + cap(s.leaves))
+	s.size.Store(int64(n) + s.text)
+}

@@ -1,0 +1,98 @@
+package flame
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// trie interns paths from the root. A node is a parent and a key; paths with a
+// common beginning share its nodes, which is what makes tens of thousands of
+// stacktraces fit in a few megabytes.
+//
+// Invariant: node 0 is the root, its own parent.
+// Invariant: parent[n] < n for every other node, so that a pass in descending
+// order meets children before their parents.
+// Invariant: no two nodes have the same parent and key.
+type trie struct {
+	nodes
+	slots []uint32 // a node, 0 if empty: the root is in no slot
+}
+
+// nodes are the nodes of a trie, which can be read while it grows.
+type nodes struct {
+	parent []uint32
+	key    []uint32
+}
+
+func newTrie() trie {
+	return trie{nodes: nodes{parent: []uint32{0}, key: []uint32{0}}, slots: make([]uint32, minSlots)}
+}
+
+func (t *trie) sizeBytes() int { return 4 * (cap(t.parent) + cap(t.key) + len(t.slots)) }
+
+func (t *nodes) size() int { return len(t.parent) }
+
+// find returns the child of parent with the key.
+func (t *trie) find(parent, key uint32) (uint32, bool) {
+	n := t.slots[t.slot(parent, key)]
+	return n, n != 0
+}
+
+// child returns the child of parent with the key, which it adds if it is new.
+func (t *trie) child(parent, key uint32) (n uint32, isNew bool) {
+	at := t.slot(parent, key)
+	if n := t.slots[at]; n != 0 {
+		return n, false
+	}
+	if isFull(len(t.parent), len(t.slots)) {
+		t.grow()
+		at = t.slot(parent, key)
+	}
+	t.parent = append(t.parent, parent)
+	t.key = append(t.key, key)
+	n = checkedCount(len(t.parent)) - 1
+	t.slots[at] = n
+	return n, true
+}
+
+func (t *trie) slot(parent, key uint32) uint32 {
+	mask := uint32(len(t.slots) - 1)
+	at := mix(parent, key) & mask
+	for {
+		n := t.slots[at]
+		if n == 0 || t.parent[n] == parent && t.key[n] == key {
+			return at
+		}
+		at = (at + 1) & mask
+	}
+}
+
+func (t *trie) grow() {
+	t.slots = make([]uint32, 2*len(t.slots))
+	mask := uint32(len(t.slots) - 1)
+	for n := 1; n < len(t.parent); n++ {
+		at := mix(t.parent[n], t.key[n]) & mask
+		for t.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		t.slots[at] = uint32(n)
+	}
+}
+
+// mix hashes a node. It needs no seed: parents and keys are numbers that were
+// given out here, which a client cannot choose.
+func mix(parent, key uint32) uint32 {
+	hi, lo := bits.Mul64((uint64(parent)<<32|uint64(key))^0x9e3779b97f4a7c15, 0xa0761d6478bd642f)
+	return uint32(hi ^ lo)
+}
+
+// checkedCount returns n as an index type. Tables are bounded by the memory
+// budget of their owner long before.
+func checkedCount(n int) uint32 {
+	if n > math.MaxInt32 {
+		panic(warehouse.Bug("intern item %d: tables hold at most 2^31-1", n))
+	}
+	return uint32(n)
+}
