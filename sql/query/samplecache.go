@@ -1,0 +1,144 @@
+package query
+
+import (
+	"sync"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// sampleCache keeps the samples of small datasets in memory: opening a file costs
+// the engine more than adding a few thousand numbers up.
+//
+// Concurrency: safe for concurrent use.
+type sampleCache struct {
+	mu      sync.Mutex
+	slices  *lru[sliceKey, *sampleSlice]
+	dicts   map[warehouse.PartitionKey]*stackDict
+	counter cacheCounter
+
+	// filling has room for one query at a time that reads what is missing, so
+	// that equal queries read it once.
+	filling chan struct{}
+}
+
+// sliceKey names the samples of one service and type in one part.
+type sliceKey struct {
+	part         partKey
+	service, typ string
+}
+
+func (t *target) sliceKey() sliceKey { return sliceKey{keyOf(t.part), t.service, t.typ} }
+
+func newSampleCache(maxBytes int64) *sampleCache {
+	c := &sampleCache{dicts: map[warehouse.PartitionKey]*stackDict{}, filling: make(chan struct{}, 1)}
+	c.slices = newLRU[sliceKey](maxBytes, c.forget)
+	return c
+}
+
+// lookup returns the slices of the targets that it has, and the other targets.
+func (c *sampleCache) lookup(ts []target) (found []*sampleSlice, missing []target) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range ts {
+		s, ok := c.slices.lookup(ts[i].sliceKey())
+		c.counter.count(ok)
+		if ok {
+			found = append(found, s)
+		} else {
+			missing = append(missing, ts[i])
+		}
+	}
+	return found, missing
+}
+
+// dict returns the dictionary of a target's partition, in use until release.
+func (c *sampleCache) dict(t *target) *stackDict {
+	key := warehouse.PartitionKey{Tenant: t.part.Tenant, Service: t.service, Hour: t.part.Hour}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d, ok := c.dicts[key]
+	if !ok {
+		d = &stackDict{key: key, numbers: map[warehouse.StacktraceID]uint32{}}
+		c.dicts[key] = d
+	}
+	d.users++
+	return d
+}
+
+// add remembers slices, which take over the use of their dictionaries.
+func (c *sampleCache) add(slices []*sampleSlice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range slices {
+		if !c.slices.add(s.key, s, s.sizeBytes()) {
+			c.release(s.dict)
+			continue
+		}
+		n := s.dict.sizeBytes()
+		c.slices.size += n - s.dict.charged
+		s.dict.charged = n
+	}
+	c.slices.trim()
+}
+
+// drop gives back the dictionaries of slices that are not to be remembered.
+func (c *sampleCache) drop(slices []*sampleSlice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range slices {
+		c.release(s.dict)
+	}
+}
+
+func (c *sampleCache) forget(s *sampleSlice) { c.release(s.dict) }
+
+// release ends one use of d, which goes with its last user. The caller holds mu.
+func (c *sampleCache) release(d *stackDict) {
+	d.users--
+	if d.users == 0 {
+		delete(c.dicts, d.key)
+		c.slices.size -= d.charged
+	}
+}
+
+func (c *sampleCache) sizeBytes() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.slices.size
+}
+
+// stackDict numbers the stacktraces of one dataset partition, so that samples
+// hold 4 bytes instead of 8 and are added up in an array instead of a map.
+type stackDict struct {
+	key     warehouse.PartitionKey
+	users   int   // slices; guarded by the cache's mu
+	charged int64 // bytes on the cache's account; guarded by the cache's mu
+
+	mu      sync.RWMutex
+	ids     []warehouse.StacktraceID // by number; only grows
+	numbers map[warehouse.StacktraceID]uint32
+}
+
+// number returns the stacktrace's number. The caller holds mu.
+func (d *stackDict) number(id warehouse.StacktraceID) uint32 {
+	n, ok := d.numbers[id]
+	if !ok {
+		n = uint32(len(d.ids))
+		d.ids = append(d.ids, id)
+		d.numbers[id] = n
+	}
+	return n
+}
+
+// stacks returns the ids by number. The caller does not change them.
+func (d *stackDict) stacks() []warehouse.StacktraceID {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.ids
+}
+
+func (d *stackDict) sizeBytes() int64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return 256 + 40*int64(len(d.ids))
+}
