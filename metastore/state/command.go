@@ -83,44 +83,50 @@ func Append(dst []byte, at warehouse.Micros, cmd Command) []byte {
 // Decode reads what [Append] wrote. The command shares no memory with data.
 // Damaged bytes, and commands of a newer build, are Corrupt errors.
 func Decode(data []byte) (warehouse.Micros, Command, error) {
-	if len(data) < minEnvelopeBytes {
-		return 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command: %d bytes are too few", len(data))
-	}
-	payload, sum := data[:len(data)-crcBytes], binary.LittleEndian.Uint32(data[len(data)-crcBytes:])
-	if got := crc32.Checksum(payload, castagnoli); got != sum {
-		return 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command: checksum is %08x, the bytes give %08x", sum, got)
-	}
-	d := warehouse.NewDecoder("command", payload)
-	d.Version(envelopeVersion)
-	kind := Kind(d.Byte())
-	at := warehouse.Micros(d.Varint())
-	body := d.Rest()
-	if err := d.Err(); err != nil {
+	kind, at, body, err := open(data)
+	if err != nil {
 		return 0, nil, err
 	}
-	cmd, err := decodeBody(kind, body)
+	cmd, err := decoders[kind](body)
 	if err != nil {
 		return 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command %s: %w", kind, err)
 	}
 	return at, cmd, nil
 }
 
-func decodeBody(kind Kind, body []byte) (Command, error) {
-	switch kind {
-	case KindAddSegment:
-		return decodeAddSegment(body)
-	case KindAbortSegment:
-		return decodeAbortSegment(body)
-	case KindReplaceParts:
-		return decodeReplaceParts(body)
-	case KindSetTenant:
-		return decodeSetTenant(body)
-	case KindSetRetention:
-		return decodeSetRetention(body)
-	case KindExpire:
-		return decodeExpire(body)
-	case KindForgetTombstones:
-		return decodeForgetTombstones(body)
+// Check reports whether data is an undamaged command of a kind that this build
+// knows, without the cost of decoding its body.
+func Check(data []byte) error {
+	_, _, _, err := open(data)
+	return err
+}
+
+// open checks the envelope and returns what it holds.
+func open(data []byte) (Kind, warehouse.Micros, []byte, error) {
+	if len(data) < minEnvelopeBytes {
+		return 0, 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command: %d bytes are too few", len(data))
 	}
-	return nil, warehouse.Errorf(warehouse.Corrupt, "this build does not know it")
+	payload, sum := data[:len(data)-crcBytes], binary.LittleEndian.Uint32(data[len(data)-crcBytes:])
+	if got := crc32.Checksum(payload, castagnoli); got != sum {
+		return 0, 0, nil, warehouse.Errorf(warehouse.Corrupt, "decode command: checksum is %08x, the bytes give %08x", sum, got)
+	}
+	d := warehouse.NewDecoder("command", payload)
+	d.Version(envelopeVersion)
+	kind := Kind(d.Byte())
+	if _, ok := decoders[kind]; !ok {
+		d.Failf("%s: this build does not know it", kind)
+	}
+	at := warehouse.Micros(d.Varint())
+	return kind, at, d.Rest(), d.Err()
+}
+
+// decoders read the bodies.
+var decoders = map[Kind]func(body []byte) (Command, error){
+	KindAddSegment:       decodeAddSegment,
+	KindAbortSegment:     decodeAbortSegment,
+	KindReplaceParts:     decodeReplaceParts,
+	KindSetTenant:        decodeSetTenant,
+	KindSetRetention:     decodeSetRetention,
+	KindExpire:           decodeExpire,
+	KindForgetTombstones: decodeForgetTombstones,
 }

@@ -1,0 +1,27 @@
+// Package metastore is the only truth about which stored objects are live: a
+// Raft log of commands over a state machine in memory.
+//
+// # Parts
+//
+//   - options.go, metastore.go, run.go: Open, Run, and what stops them
+//   - commands.go, propose.go: the changes, each answered when it is durable
+//   - snapshot.go, pins.go: what a query holds while it reads
+//   - gc.go, retention.go, compact.go: the leader deletes dead objects, drops old
+//     hours, and keeps the log short
+//   - fsm.go: the state under Raft; state/ is the state itself
+//   - format.go, restore.go, logstore.go: the directory, and its start after any end
+//   - transport.go, logger.go, metrics.go
+//
+// # Guarantees
+//
+//   - An answered command survives kill -9 and power loss.
+//   - Commands are idempotent: after an error of kind Unavailable, Deadline or
+//     Canceled the outcome is unknown, and the same command may be sent again.
+//   - A snapshot includes every command that was answered before it was asked for,
+//     and its objects stay readable until it is released, for an hour at most.
+//   - Damage on disk is found when the directory is opened, and refused by name:
+//     nothing is guessed, nothing deleted.
+//
+// Writing segments and blocks, and planning compactions, is the work of others.
+// DESIGN.md tells why it is built this way.
+package metastore

@@ -1,0 +1,151 @@
+package metastore
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stackhouse-db/stackhouse/metastore/state"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// metrics are what the metastore counts; those of its state are read when asked
+// for, by collector.
+type metrics struct {
+	registry prometheus.Registerer // nil: unregistered
+	all      []prometheus.Collector
+
+	commands         *prometheus.CounterVec
+	commandSeconds   *prometheus.HistogramVec
+	addOutcomes      *prometheus.CounterVec
+	snapshotSeconds  prometheus.Histogram
+	snapshotBytes    prometheus.Gauge
+	damagedSnapshots prometheus.Counter
+	droppedPins      prometheus.Counter
+	deletedObjects   prometheus.Counter
+	deleteErrors     prometheus.Counter
+	expiredParts     prometheus.Counter
+}
+
+const metricPrefix = "stackhouse_metastore_"
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{registry: reg}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: metricPrefix + name, Help: help})
+		m.all = append(m.all, c)
+		return c
+	}
+	m.commands = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: metricPrefix + "commands_total",
+		Help: "Commands proposed to the log, by command and by the kind of error (ok: none).",
+	}, []string{"command", "outcome"})
+	m.commandSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    metricPrefix + "command_duration_seconds",
+		Help:    "Time from proposing a command to its answer.",
+		Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16),
+	}, []string{"command"})
+	m.addOutcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: metricPrefix + "segments_total",
+		Help: "Segments offered for registration, by what became of them.",
+	}, []string{"outcome"})
+	m.snapshotSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    metricPrefix + "snapshot_duration_seconds",
+		Help:    "Time it took to write a snapshot of the state.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+	})
+	m.snapshotBytes = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: metricPrefix + "snapshot_bytes",
+		Help: "Size of the last snapshot of the state that this process wrote.",
+	})
+	m.all = append(m.all, m.commands, m.commandSeconds, m.addOutcomes, m.snapshotSeconds, m.snapshotBytes)
+	m.damagedSnapshots = counter("damaged_snapshots_total", "Snapshots that could not be read at the start and were moved aside.")
+	m.droppedPins = counter("dropped_pins_total", "Snapshots of queries that were held for too long and lost their protection.")
+	m.deletedObjects = counter("deleted_objects_total", "Dead objects that were deleted from the bucket.")
+	m.deleteErrors = counter("delete_errors_total", "Deletions of dead objects that failed and will be tried again.")
+	m.expiredParts = counter("expired_parts_total", "Parts that retention dropped.")
+	for _, k := range state.Kinds {
+		m.commands.WithLabelValues(k.String(), "ok")
+	}
+	return m
+}
+
+func (m *metrics) observe(k state.Kind, took time.Duration, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = warehouse.KindOf(err).String()
+	}
+	m.commands.WithLabelValues(k.String(), outcome).Inc()
+	m.commandSeconds.WithLabelValues(k.String()).Observe(took.Seconds())
+}
+
+// register adds the metrics to the registry, with those of the state.
+func (m *metrics) register(of *Metastore) error {
+	if m.registry == nil {
+		return nil
+	}
+	m.all = append(m.all, &collector{of})
+	for i, c := range m.all {
+		if err := m.registry.Register(c); err != nil {
+			m.all = m.all[:i]
+			return warehouse.Errorf(warehouse.Internal, "register metrics of the metastore: %w", err)
+		}
+	}
+	return nil
+}
+
+func (m *metrics) unregister() {
+	if m.registry == nil {
+		return
+	}
+	for _, c := range m.all {
+		m.registry.Unregister(c)
+	}
+}
+
+// collector reads the gauges of the state.
+type collector struct{ of *Metastore }
+
+var gauges = []struct {
+	desc  *prometheus.Desc
+	value func(*Metastore) float64
+}{
+	gauge("is_leader", "1 while this node leads and takes commands.", func(m *Metastore) float64 {
+		if m.leading.Load() {
+			return 1
+		}
+		return 0
+	}),
+	gauge("applied_index", "Log index of the last applied command.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Index()) }),
+	gauge("tenants", "Tenants with data or settings.", func(m *Metastore) float64 { return float64(len(m.fsm.view.Load().Tenants())) }),
+	gauge("parts", "Live parts.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Parts) }),
+	gauge("objects", "Live objects.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Objects) }),
+	gauge("object_bytes", "Size of the sections of live parts.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Bytes) }),
+	gauge("tombstones", "Dead objects that were not deleted yet.", func(m *Metastore) float64 { return float64(len(m.fsm.view.Load().Tombstones())) }),
+	gauge("recent_profiles", "Profiles remembered to recognise retries.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Profiles()) }),
+	gauge("pins", "Snapshots that queries hold.", func(m *Metastore) float64 { return float64(m.pins.count()) }),
+	gauge("log_pending_commands", "Commands in the log behind the last snapshot.", func(m *Metastore) float64 { return float64(m.fsm.pendingCommands.Load()) }),
+	gauge("log_pending_bytes", "Size of the commands in the log behind the last snapshot.", func(m *Metastore) float64 { return float64(m.fsm.pendingBytes.Load()) }),
+}
+
+func gauge(name, help string, value func(*Metastore) float64) (g struct {
+	desc  *prometheus.Desc
+	value func(*Metastore) float64
+}) {
+	g.desc, g.value = prometheus.NewDesc(metricPrefix+name, help, nil, nil), value
+	return g
+}
+
+// Describe sends the descriptions of the gauges.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, g := range gauges {
+		ch <- g.desc
+	}
+}
+
+// Collect sends the values of the gauges.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	for _, g := range gauges {
+		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(c.of))
+	}
+}

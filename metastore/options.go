@@ -1,0 +1,91 @@
+package metastore
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/object"
+)
+
+// Options configures a Metastore. The zero value of each field means its
+// default; Dir is required.
+type Options struct {
+	// Dir holds the log and its snapshots. It is made if it does not exist, and
+	// belongs to one process at a time.
+	Dir string
+
+	// Listen is the host:port for the other nodes of a cluster. Empty means that
+	// there are none: nothing listens.
+	Listen string
+
+	// NodeID names this node in the cluster, for ever. Zero means the one that
+	// the directory has, or "node-1".
+	NodeID string
+
+	// Retention is how long data of tenants without their own retention is kept.
+	// Zero means for ever.
+	Retention time.Duration
+
+	// Bucket is where dead objects are deleted. Nil keeps them, and their
+	// tombstones.
+	Bucket object.Bucket
+
+	// GCGrace is how long a dead object is kept for readers that hold no
+	// snapshot. Zero means not at all.
+	GCGrace time.Duration
+
+	// OnDelete is called after an object was deleted, from one of several
+	// goroutines. Nil means nobody wants to know.
+	OnDelete func(warehouse.ObjectID)
+
+	Clock    func() time.Time      // nil means time.Now
+	Logger   *slog.Logger          // nil discards
+	Registry prometheus.Registerer // nil keeps metrics unregistered
+
+	tuning tuning
+}
+
+// tuning is what only tests change.
+type tuning struct {
+	gcEvery      time.Duration // between two looks for dead objects; default 1 s
+	retainEvery  time.Duration // between two looks for old hours; default 1 min
+	compactEvery time.Duration // between two looks at the log's length; default 1 s
+	compactAfter int           // commands behind the last snapshot; default 16384
+	compactBytes int64         // bytes of them; default 32 MiB
+	maxPinAge    time.Duration // default 1 h
+	logSegment   int           // bytes of a file of the log; default 16 MiB
+}
+
+const defaultNodeID = "node-1"
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	t := &o.tuning
+	t.gcEvery = cmp.Or(t.gcEvery, time.Second)
+	t.retainEvery = cmp.Or(t.retainEvery, time.Minute)
+	t.compactEvery = cmp.Or(t.compactEvery, time.Second)
+	t.compactAfter = cmp.Or(t.compactAfter, 16384)
+	t.compactBytes = cmp.Or(t.compactBytes, 32<<20)
+	t.maxPinAge = cmp.Or(t.maxPinAge, time.Hour)
+	t.logSegment = cmp.Or(t.logSegment, 16<<20)
+	return o
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Dir == "":
+		return warehouse.Errorf(warehouse.Invalid, "open metastore: no directory")
+	case o.Retention < 0:
+		return warehouse.Errorf(warehouse.Invalid, "open metastore: retention is %s", o.Retention)
+	case o.GCGrace < 0:
+		return warehouse.Errorf(warehouse.Invalid, "open metastore: grace is %s", o.GCGrace)
+	}
+	return nil
+}
