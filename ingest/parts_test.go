@@ -1,0 +1,69 @@
+package ingest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+	whprofile "github.com/stackhouse-db/stackhouse/warehouse/profile"
+)
+
+func TestPacer(t *testing.T) {
+	t.Parallel()
+	p := pacer{minEvery: 5 * time.Millisecond, maxEvery: 105 * time.Millisecond}
+	now := time.Unix(1000, 0)
+	assert.Zero(t, p.wait(now), "the first seal is at once")
+	p.sealed(now)
+	assert.Equal(t, 15*time.Millisecond, p.wait(now), "one seal in the last second")
+	assert.Zero(t, p.wait(now.Add(20*time.Millisecond)))
+	for range busyPerSecond {
+		p.sealed(now)
+	}
+	assert.Equal(t, 105*time.Millisecond, p.wait(now), "busy")
+	assert.Zero(t, p.wait(now.Add(2*time.Second)), "idle again")
+}
+
+func TestKnownSetsForgetWholePartitions(t *testing.T) {
+	t.Parallel()
+	key := func(s string) warehouse.PartitionKey { return warehouse.PartitionKey{Tenant: "t", Service: s} }
+	k := newKnownSets(2*bytesPerKnownSet + 3*bytesPerKnownID)
+	k.add(key("a"), nil, []warehouse.StacktraceID{1})
+	k.add(key("b"), []warehouse.SeriesID{7}, []warehouse.StacktraceID{1})
+	assert.Contains(t, k.get(key("a")).stacks, warehouse.StacktraceID(1))
+	k.add(key("a"), nil, []warehouse.StacktraceID{2}) // over the budget: b was used less recently
+	assert.Contains(t, k.get(key("a")).stacks, warehouse.StacktraceID(2))
+	assert.NotContains(t, k.sets, key("b"))
+	k.reset(warehouse.Epoch{Key: key("a"), Value: 9})
+	assert.Empty(t, k.get(key("a")).stacks)
+	assert.EqualValues(t, 9, k.get(key("a")).epoch)
+	assert.EqualValues(t, bytesPerKnownSet, k.bytes)
+}
+
+func TestCutTakesTenantsInTurn(t *testing.T) {
+	t.Parallel()
+	f := func(tenant warehouse.Tenant, rows int) *flight {
+		return &flight{key: warehouse.ProfileKey{Tenant: tenant}, prepared: &whprofile.Prepared{
+			Series: []whprofile.PreparedSeries{{Stacks: make([]warehouse.StacktraceID, rows)}},
+		}}
+	}
+	tenants := func(head []*flight) (out []warehouse.Tenant) {
+		for _, f := range head {
+			out = append(out, f.key.Tenant)
+		}
+		return out
+	}
+	s := newShard(0, Options{Shards: 1, SegmentBytes: 4 * (4*1000 + 256)})
+	for range 5 {
+		s.enqueue(f("noisy", 1000))
+	}
+	s.enqueue(f("quiet", 1000))
+	s.enqueue(f("huge", 1_000_000))
+	assert.Equal(t, []warehouse.Tenant{"noisy", "quiet"}, tenants(s.cut()), "one each, then huge does not fit")
+	assert.Equal(t, []warehouse.Tenant{"huge"}, tenants(s.cut()), "larger than a segment: alone")
+	assert.Equal(t, []warehouse.Tenant{"noisy", "noisy", "noisy", "noisy"}, tenants(s.cut()))
+	assert.Empty(t, s.cut())
+	s.close()
+	assert.False(t, s.enqueue(f("late", 1)))
+}
