@@ -1,0 +1,193 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// overview is what the index knows of a tenant: no stored object is read.
+type overview struct {
+	Services []*service // by name
+	Profiles int64
+	Samples  int64
+	Bytes    int64
+	Range    warehouse.TimeRange
+}
+
+// service is what a tenant has of one service.
+type service struct {
+	Name     string
+	Profiles int64
+	Samples  int64
+	Types    []string // sorted
+	Range    warehouse.TimeRange
+}
+
+func (s *Server) overview(ctx context.Context, t warehouse.Tenant) (*overview, error) {
+	snap, err := s.index.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Release()
+	bounds := snap.Bounds(t)
+	if bounds.IsEmpty() {
+		return overviewOf(nil), nil
+	}
+	return overviewOf(snap.Parts(t, bounds)), nil
+}
+
+func overviewOf(parts []*warehouse.Part) *overview {
+	o := &overview{Range: warehouse.EmptyRange}
+	byName := map[string]*service{}
+	for _, p := range parts {
+		o.Bytes += p.SizeBytes()
+		o.Range = o.Range.Union(p.Range)
+		for i := range p.Datasets {
+			ds := &p.Datasets[i]
+			svc := byName[ds.Service]
+			if svc == nil {
+				svc = &service{Name: ds.Service, Range: warehouse.EmptyRange}
+				byName[ds.Service] = svc
+				o.Services = append(o.Services, svc)
+			}
+			o.Profiles += ds.Profiles
+			o.Samples += svc.add(ds)
+		}
+	}
+	slices.SortFunc(o.Services, func(a, b *service) int { return strings.Compare(a.Name, b.Name) })
+	return o
+}
+
+// add sums a part's dataset up and returns its samples.
+func (s *service) add(ds *warehouse.Dataset) int64 {
+	var samples int64
+	for _, t := range ds.Types {
+		samples += t.Rows
+		s.Range = s.Range.Union(t.Range)
+		if i, found := slices.BinarySearch(s.Types, t.Type); !found {
+			s.Types = slices.Insert(s.Types, i, t.Type)
+		}
+	}
+	s.Profiles += ds.Profiles
+	s.Samples += samples
+	return samples
+}
+
+// example returns a service and a type that have an interesting flamegraph. Both
+// go into a command that people paste into a shell, and services are named by
+// whoever may push: a name that could end its quotes is not used.
+func (o *overview) example() (name, typ string) {
+	const usual = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+	name, typ = "my-service", usual
+	if o == nil {
+		return name, typ
+	}
+	var most int64
+	for _, svc := range o.Services {
+		if svc.Samples <= most || !isPlain(svc.Name) {
+			continue
+		}
+		if t, ok := svc.exampleType(usual); ok {
+			most, name, typ = svc.Samples, svc.Name, t
+		}
+	}
+	return name, typ
+}
+
+// exampleType returns the usual type if the service has it, else its first.
+func (s *service) exampleType(usual string) (string, bool) {
+	if slices.Contains(s.Types, usual) {
+		return usual, true
+	}
+	i := slices.IndexFunc(s.Types, isPlain)
+	if i < 0 {
+		return "", false
+	}
+	return s.Types[i], true
+}
+
+// isPlain reports whether s needs no quotes in a shell or in JSON.
+func isPlain(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return isNotServiceRune(r) && r != ':'
+	}) < 0
+}
+
+// First and Last are the times of the first and last profile.
+func (s *service) First() string { return timeText(s.Range.From) }
+
+// Last is the time of the last profile.
+func (s *service) Last() string { return timeText(s.Range.To) }
+
+// ShortTypes returns the types as people call them: name:sample type.
+func (s *service) ShortTypes() []string {
+	out := make([]string, 0, len(s.Types))
+	for _, t := range s.Types {
+		parts := strings.SplitN(t, ":", 3)
+		out = append(out, strings.Join(parts[:min(2, len(parts))], ":"))
+	}
+	return slices.Compact(out)
+}
+
+// ProfilesText is the number of profiles with thousands apart.
+func (s *service) ProfilesText() string { return countText(s.Profiles) }
+
+// SamplesText is the number of samples with thousands apart.
+func (s *service) SamplesText() string { return countText(s.Samples) }
+
+// ProfilesText is the number of profiles with thousands apart.
+func (o *overview) ProfilesText() string { return countText(o.Profiles) }
+
+// SamplesText is the number of samples with thousands apart.
+func (o *overview) SamplesText() string { return countText(o.Samples) }
+
+// BytesText is the size of what is stored.
+func (o *overview) BytesText() string { return bytesText(o.Bytes) }
+
+// First is the time of the first profile.
+func (o *overview) First() string { return timeText(o.Range.From) }
+
+// Last is the time of the last profile.
+func (o *overview) Last() string { return timeText(o.Range.To) }
+
+func timeText(m warehouse.Micros) string { return m.Time().Format("2006-01-02 15:04:05") }
+
+// countText writes n with thin spaces between thousands.
+func countText(n int64) string {
+	digits := fmt.Sprint(n)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteRune('\u2009')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
+
+func bytesText(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	v, i := float64(n), 0
+	for v >= 1024 && i < len(units)-1 {
+		v, i = v/1024, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}
+
+func retentionText(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "for ever"
+	case d%day == 0:
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
+}
