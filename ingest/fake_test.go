@@ -127,8 +127,8 @@ func (r *fakeRegistrar) AbortSegment(_ context.Context, id warehouse.ObjectID) (
 	return false, nil
 }
 
-// dropDefinitions does what a final merge may do: remove the live segments'
-// definitions of a partition from what may be relied on.
+// bumpEpoch does what a final merge may do: what was defined before is not to be
+// relied on any more.
 func (r *fakeRegistrar) bumpEpoch(key warehouse.PartitionKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,6 +217,8 @@ func (r *rig) read(t testing.TB) contents {
 	t.Helper()
 	r.reg.mu.Lock()
 	defer r.reg.mu.Unlock()
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
 	c := contents{samples: map[string]int64{}}
 	type scope struct {
 		tenant warehouse.Tenant
