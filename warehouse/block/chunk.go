@@ -3,6 +3,7 @@ package block
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -66,10 +67,15 @@ type chunkWriter struct {
 	// The values without NULLs, by kind; strings and booleans stay in the leaf.
 	ints  []int64
 	fixed []byte
-	sel   []int32 // optional columns with NULLs: the rows that have a value
+
+	// Optional columns: which of the rows have a value, and, if not all have
+	// one, their numbers.
+	present []level
+	sel     []int32
 
 	dictionary dictionary
-	reps, defs []level
+	nesting    nesting
+	bits       []level
 	raw        []byte // bodies of the pages
 	packed     []byte // the same, compressed
 	pack       *zstd.Encoder
@@ -88,7 +94,7 @@ var zstdLevel = zstd.SpeedFastest
 
 // release lets go of the record's memory and returns w to chunkWriters.
 func (w *chunkWriter) release() {
-	w.leaf = nil
+	w.leaf, w.nesting.offsets = nil, nil
 	clear(w.dictionary.texts[:cap(w.dictionary.texts)])
 	if cap(w.raw) > keepBytes {
 		w.raw, w.packed, w.dictionary.plain = nil, nil, nil
@@ -109,7 +115,8 @@ func (w *chunkWriter) write(dst []byte, base int, l *leafData, lo, hi int) ([]by
 	dictEnd := len(w.raw)
 	for row, value := lo, 0; row < hi; {
 		p := pageMeta{firstRow: int64(row - lo)}
-		end, next := w.pageEnd(row, value, m.dictionary)
+		end := w.pageEnd(row, value, m.dictionary)
+		next := value + w.valuesOf(row, end)
 		w.appendPage(&p, row, end, value, next, m.dictionary)
 		m.pages = append(m.pages, p)
 		row, value = end, next
@@ -121,14 +128,8 @@ func (w *chunkWriter) write(dst []byte, base int, l *leafData, lo, hi int) ([]by
 // load gathers the values without NULLs.
 func (w *chunkWriter) load() {
 	l := w.leaf
-	w.ints, w.fixed, w.sel = w.ints[:0], w.fixed[:0], w.sel[:0]
-	if l.nulls != nil {
-		for row := w.lo; row < w.hi; row++ {
-			if l.nulls.IsValid(row) {
-				w.sel = append(w.sel, int32(row))
-			}
-		}
-	}
+	w.ints, w.fixed = w.ints[:0], w.fixed[:0]
+	w.loadNulls()
 	from, n := w.position(0), w.count()
 	switch {
 	case n == 0:
@@ -150,6 +151,36 @@ func (w *chunkWriter) load() {
 			w.fixed = binary.BigEndian.AppendUint64(w.fixed, v.LowBits())
 		}
 	}
+}
+
+// loadNulls fills present and sel for an optional column.
+func (w *chunkWriter) loadNulls() {
+	l, rows := w.leaf, w.hi-w.lo
+	w.present, w.sel = w.present[:0], w.sel[:0]
+	switch {
+	case l.spec.shape != optional:
+	case l.nulls == nil:
+		w.present = appendRepeated(w.present, 1, rows)
+	case l.nulls.NullN() == l.nulls.Len():
+		w.present = appendRepeated(w.present, 0, rows)
+	default:
+		for row := w.lo; row < w.hi; row++ {
+			if l.nulls.IsNull(row) {
+				w.present = append(w.present, 0)
+				continue
+			}
+			w.present = append(w.present, 1)
+			w.sel = append(w.sel, int32(row))
+		}
+	}
+}
+
+func appendRepeated[T any](dst []T, v T, n int) []T {
+	dst = slices.Grow(dst, n)
+	for range n {
+		dst = append(dst, v)
+	}
+	return dst
 }
 
 // count returns the number of values, without NULLs.
@@ -183,55 +214,48 @@ func (w *chunkWriter) text(i int) string {
 	return w.leaf.text.Value(i)
 }
 
-// valuesOf returns how many values the row has, and how many slots it takes.
-func (w *chunkWriter) valuesOf(row int) (values, slots int) {
+// valuesOf returns how many values rows [row, end) have.
+func (w *chunkWriter) valuesOf(row, end int) int {
 	switch l := w.leaf; {
 	case l.spec.nested():
-		n := int(l.offsets[row+1] - l.offsets[row])
-		return n, max(n, 1)
-	case l.nulls != nil && l.nulls.IsNull(row):
-		return 0, 1
+		return int(l.offsets[end] - l.offsets[row])
+	case l.nulls != nil:
+		return countOnes(w.present[row-w.lo : end-w.lo])
 	}
-	return 1, 1
+	return end - row
 }
 
-// pageEnd returns the row and the value before which the page ends that begins
-// with those given.
-func (w *chunkWriter) pageEnd(row, value int, dictionary bool) (endRow, endValue int) {
+// pageEnd returns the row before which the page ends that begins with the row
+// and the value.
+func (w *chunkWriter) pageEnd(row, value int, dictionary bool) int {
 	plainText := w.leaf.spec.kind == kindString && !dictionary
-	if w.leaf.nulls == nil && !w.leaf.spec.nested() && !plainText {
-		n := min(w.hi-row, pageValues)
-		return row + n, value + n
+	if !plainText && !w.leaf.spec.nested() {
+		return row + min(w.hi-row, pageValues)
 	}
 	slots, size := 0, 0
 	for row < w.hi && slots < pageValues && size < pageTextBytes {
-		n, m := w.valuesOf(row)
+		n := w.valuesOf(row, row+1)
 		if plainText {
 			for i := range n {
 				size += len(w.text(value + i))
 			}
 		}
-		slots += m
+		slots += max(n, 1)
 		value += n
 		row++
 	}
-	return row, value
+	return row
 }
 
 // appendPage appends the body of the page of rows [row, end) and values
 // [from, to) to raw.
 func (w *chunkWriter) appendPage(p *pageMeta, row, end, from, to int, dictionary bool) {
-	w.reps, w.defs = w.reps[:0], w.defs[:0]
 	p.slots = end - row
-	if w.leaf.spec.nested() || w.leaf.spec.shape == optional {
-		w.appendLevels(row, end)
-		p.slots = len(w.defs)
-	}
-	if w.leaf.spec.nested() {
-		w.raw = appendLevels(w.raw, w.reps)
-	}
-	if w.leaf.spec.nested() || w.leaf.spec.shape == optional {
-		w.raw = appendLevels(w.raw, w.defs)
+	switch {
+	case w.leaf.spec.nested():
+		p.slots = w.appendNesting(row, end)
+	case w.leaf.spec.shape == optional:
+		w.raw = appendLevels(w.raw, w.present[row-w.lo:end-w.lo])
 	}
 	p.nulls = p.slots - (to - from)
 	if dictionary {
@@ -246,29 +270,41 @@ func (w *chunkWriter) appendPage(p *pageMeta, row, end, from, to int, dictionary
 	p.rawEnd = len(w.raw)
 }
 
-// appendLevels fills reps and defs for rows [row, end): an empty list and a
-// NULL have definition level 0, the second and later values of a list
-// repetition level 1.
-func (w *chunkWriter) appendLevels(row, end int) {
-	if w.leaf.spec.shape == optional && w.leaf.nulls == nil {
-		for range end - row {
-			w.defs = append(w.defs, 1)
-		}
-		return
+// appendNesting appends the levels of a nested leaf's rows [row, end) and
+// returns the number of slots: an empty list has definition level 0, the second
+// and later values of a list have repetition level 1.
+func (w *chunkWriter) appendNesting(row, end int) (slots int) {
+	if n := &w.nesting; n.offsets != &w.leaf.offsets[0] || n.row != row || n.end != end {
+		n.offsets, n.row, n.end = &w.leaf.offsets[0], row, end
+		n.build(w.leaf.offsets[row : end+1])
 	}
-	for ; row < end; row++ {
-		n, _ := w.valuesOf(row)
-		w.reps = append(w.reps, 0)
-		if n == 0 {
-			w.defs = append(w.defs, 0)
-			continue
-		}
-		w.defs = append(w.defs, 1)
-		for range n - 1 {
-			w.reps = append(w.reps, 1)
-			w.defs = append(w.defs, 1)
+	w.raw = append(w.raw, w.nesting.levels...)
+	return w.nesting.slots
+}
+
+// nesting is the encoded levels of some rows of lists. The lists of a
+// stacktrace share their offsets, and so their levels.
+type nesting struct {
+	offsets    *int32 // identifies the lists
+	row, end   int
+	reps, defs []level
+	levels     []byte
+	slots      int
+}
+
+func (n *nesting) build(offsets []int32) {
+	n.reps, n.defs = n.reps[:0], n.defs[:0]
+	for i, from := range offsets[:len(offsets)-1] {
+		size := int(offsets[i+1] - from)
+		n.reps = append(n.reps, 0)
+		n.defs = append(n.defs, level(min(size, 1)))
+		if size > 1 {
+			n.reps = appendRepeated(n.reps, 1, size-1)
+			n.defs = appendRepeated(n.defs, 1, size-1)
 		}
 	}
+	n.slots = len(n.reps)
+	n.levels = appendLevels(appendLevels(n.levels[:0], n.reps), n.defs)
 }
 
 func (w *chunkWriter) appendPlain(from, to int) {
@@ -284,15 +320,15 @@ func (w *chunkWriter) appendPlain(from, to int) {
 	case kindUUID, kindDecimal:
 		w.raw = append(w.raw, w.fixed[16*from:16*to]...)
 	case kindBool:
-		w.defs = w.defs[:0]
+		w.bits = w.bits[:0]
 		for i := from; i < to; i++ {
 			v := level(0)
 			if l.bits.Value(w.position(i)) {
 				v = 1
 			}
-			w.defs = append(w.defs, v)
+			w.bits = append(w.bits, v)
 		}
-		w.raw = appendBits(w.raw, w.defs)
+		w.raw = appendBits(w.raw, w.bits)
 	case kindString:
 		for i := from; i < to; i++ {
 			w.raw = appendString(w.raw, w.text(i))

@@ -1,6 +1,9 @@
 package block
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // dictionary is the dictionary of a chunk: each distinct value once, in the
 // order of first appearance, and the index of each value.
@@ -27,6 +30,7 @@ func (d *dictionary) build(w *chunkWriter) bool {
 	if values == 0 {
 		return false
 	}
+	d.index = slices.Grow(d.index, values)
 	size, ok := 0, false // bytes without a dictionary
 	switch w.leaf.spec.kind {
 	case kindTime, kindInt64:

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/stretchr/testify/require"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -172,4 +177,22 @@ func generateStacks(seed uint64, n, depth int) []warehouse.Stacktrace {
 	}
 	slices.SortFunc(all, func(a, b warehouse.Stacktrace) int { return cmp.Compare(a.ID, b.ID) })
 	return all
+}
+
+// stackTotals returns a record with one row for each value.
+func stackTotals(tb testing.TB, values ...string) arrow.RecordBatch {
+	tb.Helper()
+	b := array.NewRecordBuilder(memory.DefaultAllocator, ArrowSchema(warehouse.TableStackTotals))
+	defer b.Release()
+	for i, text := range values {
+		b.Field(0).(*array.TimestampBuilder).Append(arrow.Timestamp(testTime))
+		require.NoError(tb, b.Field(1).(*array.BinaryDictionaryBuilder).AppendString("checkout"))
+		require.NoError(tb, b.Field(2).(*array.BinaryDictionaryBuilder).AppendString("process_cpu:cpu:nanoseconds:cpu:nanoseconds"))
+		b.Field(3).(*array.Int64Builder).Append(int64(i))
+		v, err := decimal128.FromString(text, 38, 0)
+		require.NoError(tb, err)
+		b.Field(4).(*array.Decimal128Builder).Append(v)
+		b.Field(5).(*array.Int64Builder).Append(1)
+	}
+	return b.NewRecordBatch()
 }

@@ -1,0 +1,131 @@
+package block
+
+import (
+	"testing"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// benchSamples are the sizes of samples sections: one of a small segment, a
+// large segment, a final block.
+var benchSamples = []struct {
+	name string
+	shapeOf
+}{
+	{"rows=1e3", shapeOf{services: 1, pods: 2, profiles: 1, stacks: 250}},
+	{"rows=1e5", shapeOf{services: 5, pods: 20, profiles: 1, stacks: 500}},
+	{"rows=2.6e6", shapeOf{services: 1, pods: 10, profiles: 240, stacks: 550}},
+}
+
+// BenchmarkAppendSamples measures Arrow → Parquet of samples.
+//
+//	go test ./warehouse/block -run '^$' -bench AppendSamples -cpu 1
+//
+// Compare rows/s and B/row, not ns/op.
+func BenchmarkAppendSamples(b *testing.B) {
+	for _, size := range benchSamples {
+		b.Run(size.name, func(b *testing.B) {
+			set := generate(1, size.shapeOf)
+			rec := set.record()
+			defer rec.Release()
+			var buf []byte
+			var err error
+			b.ReportAllocs()
+			for b.Loop() {
+				if buf, err = AppendParquet(buf[:0], warehouse.TableSamples, rec); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(set.stacks)*b.N)/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(float64(len(buf))/float64(len(set.stacks)), "B/row")
+		})
+	}
+}
+
+// BenchmarkSamplesRecord measures runs → Arrow.
+//
+//	go test ./warehouse/block -run '^$' -bench SamplesRecord -cpu 1
+func BenchmarkSamplesRecord(b *testing.B) {
+	for _, size := range benchSamples {
+		b.Run(size.name, func(b *testing.B) {
+			set := generate(1, size.shapeOf)
+			b.ReportAllocs()
+			for b.Loop() {
+				set.record().Release()
+			}
+			b.ReportMetric(float64(len(set.stacks)*b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// BenchmarkDefinitions measures writing and reading the small tables.
+//
+//	go test ./warehouse/block -run '^$' -bench Definitions -cpu 1
+func BenchmarkDefinitions(b *testing.B) {
+	stacks := generateStacks(1, 20_000, 15)
+	series := generateSeries(1, 1000)
+	profiles := generateProfiles(1, 1000)
+	write := map[string]func([]byte) ([]byte, error){
+		"stacktraces=2e4": func(dst []byte) ([]byte, error) {
+			rec := StacktracesRecord(stacks)
+			defer rec.Release()
+			return AppendParquet(dst, warehouse.TableStacktraces, rec)
+		},
+		"stacktraces=10": func(dst []byte) ([]byte, error) {
+			rec := StacktracesRecord(stacks[:10])
+			defer rec.Release()
+			return AppendParquet(dst, warehouse.TableStacktraces, rec)
+		},
+		"series=1e3": func(dst []byte) ([]byte, error) {
+			rec := SeriesRecord(series)
+			defer rec.Release()
+			return AppendParquet(dst, warehouse.TableSeries, rec)
+		},
+		"profiles=1e3": func(dst []byte) ([]byte, error) {
+			rec := ProfilesRecord(profiles)
+			defer rec.Release()
+			return AppendParquet(dst, warehouse.TableProfiles, rec)
+		},
+		"profiles=10": func(dst []byte) ([]byte, error) {
+			rec := ProfilesRecord(profiles[:10])
+			defer rec.Release()
+			return AppendParquet(dst, warehouse.TableProfiles, rec)
+		},
+	}
+	read := map[string]func([]byte) error{
+		"stacktraces=2e4": readAllStacks, "stacktraces=10": readAllStacks,
+		"series=1e3":   func(data []byte) error { return ReadSeries(data, func(warehouse.Series) error { return nil }) },
+		"profiles=1e3": readAllProfiles, "profiles=10": readAllProfiles,
+	}
+	for _, name := range []string{"stacktraces=2e4", "stacktraces=10", "series=1e3", "profiles=1e3", "profiles=10"} {
+		data, err := write[name](nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("write/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if data, err = write[name](data[:0]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(data)), "B")
+		})
+		b.Run("read/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := read[name](data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func readAllStacks(data []byte) error {
+	return ReadStacktraces(data, func(warehouse.Stacktrace) error { return nil })
+}
+
+func readAllProfiles(data []byte) error {
+	return ReadProfiles(data, func(ProfileRow) error { return nil })
+}

@@ -1,0 +1,71 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/block"
+)
+
+// place is a section with the part it belongs to.
+type place struct {
+	part *warehouse.Part
+	warehouse.Section
+}
+
+// Check verifies every statement of the package comment about the bytes of a
+// whole segment, down to each value of its tables. The first fault is a Corrupt
+// error.
+func Check(data []byte) error {
+	seg, err := Decode(data)
+	if err != nil {
+		return err
+	}
+	places := placesOf(seg)
+	end := int64(0)
+	for _, p := range places {
+		if err := checkGap(data, end, p.Offset); err != nil {
+			return err
+		}
+		section, err := Section(data, p.part, p.Table)
+		if err != nil {
+			return err
+		}
+		if err := block.Check(section, p.Table, p.Rows); err != nil {
+			return corruptf(p.Offset, "section of %s %s: %w", p.part.Tenant, p.part.Hour, err)
+		}
+		end = p.Offset + p.Size
+	}
+	n, err := FooterSize(data, int64(len(data)))
+	if err != nil {
+		return err
+	}
+	return checkGap(data, end, int64(len(data))-n)
+}
+
+// placesOf returns all sections in the order in which they lie.
+func placesOf(seg *warehouse.Segment) []place {
+	var places []place
+	for i := range seg.Parts {
+		for _, s := range seg.Parts[i].Sections {
+			places = append(places, place{&seg.Parts[i], s})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.Offset, b.Offset) })
+	return places
+}
+
+// checkGap checks what lies between the end of a section and whatever follows.
+func checkGap(data []byte, from, to int64) error {
+	switch {
+	case to < from:
+		return corruptf(to, "overlaps what ends at %d", from)
+	case to-from >= alignment:
+		return corruptf(from, "%d bytes belong to no section", to-from)
+	case len(bytes.Trim(data[from:to], "\x00")) > 0:
+		return corruptf(from, "gap is not zero")
+	}
+	return nil
+}
