@@ -117,16 +117,10 @@ func (b *Filesystem) writeTemp(temp string, data []byte) error {
 func (b *Filesystem) publish(temp, name string) error {
 	b.folders.use.RLock()
 	defer b.folders.use.RUnlock()
-	dir := path.Dir(name)
-	if err := b.folders.ensure(dir); err != nil {
-		return err
-	}
-	err := b.os.Rename("put", temp, b.path(name))
-	if isMissing(err) { // removed behind our back
+	err := b.rename(temp, name)
+	if isMissing(err) { // a folder may have been removed behind our back
 		b.folders.forget()
-		if err = b.folders.ensure(dir); err == nil {
-			err = b.os.Rename("put", temp, b.path(name))
-		}
+		err = b.rename(temp, name)
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -136,7 +130,15 @@ func (b *Filesystem) publish(temp, name string) error {
 	case err != nil:
 		return err
 	}
-	return b.os.SyncDir("put: sync folder", b.path(dir))
+	return b.os.SyncDir("put: sync folder", b.path(path.Dir(name)))
+}
+
+// rename moves a file to its name in a durable folder.
+func (b *Filesystem) rename(temp, name string) error {
+	if err := b.folders.ensure(path.Dir(name)); err != nil {
+		return err
+	}
+	return b.os.Rename("put", temp, b.path(name))
 }
 
 // Read implements [Bucket].

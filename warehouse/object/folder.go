@@ -6,6 +6,8 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
 // maxKnownFolders bounds what is remembered; forgetting costs one more sync.
@@ -118,7 +120,7 @@ func makeRoot(sys OS, dir string) error {
 	case err == nil && info.IsDir():
 		return nil
 	case err == nil:
-		return &fs.PathError{Op: "open", Path: dir, Err: errors.New("is not a folder")}
+		return warehouse.Errorf(warehouse.Invalid, "%s is not a folder", dir)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -85,7 +85,7 @@ func (o *fromObjstore) readRange(ctx context.Context, name string, off, n int64)
 }
 
 // maxReadAhead bounds what is allocated because a store said how much will come.
-const maxReadAhead = 256 << 20
+const maxReadAhead = 16 << 20
 
 // explainRead finds out what an error of a read means where providers differ:
 // some fail for a range behind the end, and some say nothing of what is missing.
