@@ -1,0 +1,308 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+var simTenants = []warehouse.Tenant{"acme", "globex", "initech"}
+
+// simulation draws commands from a small world, so that they often meet.
+type simulation struct {
+	r      *rand.Rand
+	at     warehouse.Micros
+	newest int // objects and profiles are drawn around it
+}
+
+func newSimulation(seed uint64) *simulation {
+	return &simulation{r: rand.New(rand.NewPCG(seed, 1)), at: (hour0 + 8).Start()}
+}
+
+func (s *simulation) chance(percent int) bool { return s.r.IntN(100) < percent }
+
+// object is one of the last dozen, mostly the next.
+func (s *simulation) object() int {
+	if s.chance(60) {
+		s.newest++
+		return s.newest
+	}
+	return max(1, s.newest-s.r.IntN(12))
+}
+
+func (s *simulation) tenant() warehouse.Tenant { return simTenants[s.r.IntN(len(simTenants))] }
+func (s *simulation) hour() warehouse.Hour     { return hour0 + warehouse.Hour(s.r.IntN(6)) }
+
+func (s *simulation) tick() {
+	switch {
+	case s.chance(3):
+		s.at -= warehouse.Micros(s.r.Int64N(3600e6))
+	case s.chance(5):
+		s.at += warehouse.Micros(s.r.Int64N(3600e6))
+	default:
+		s.at += warehouse.Micros(s.r.Int64N(60e6))
+	}
+}
+
+// next returns a command; v is the state that it will meet.
+func (s *simulation) next(v *View) Command {
+	s.tick()
+	switch n := s.r.IntN(100); {
+	case n < 55:
+		return s.addSegment(v)
+	case n < 63:
+		return AbortSegment{ID: objectID(s.object())}
+	case n < 83:
+		return s.replaceParts(v)
+	case n < 85:
+		return SetTenant{Tenant: s.tenant(), Settings: []Setting{{"limit", fmt.Sprint(s.r.IntN(9))}}}
+	case n < 88:
+		keeps := []time.Duration{0, InheritRetention, time.Hour, 5 * time.Hour, 7 * time.Hour}
+		t := append([]warehouse.Tenant{""}, simTenants...)[s.r.IntN(4)]
+		return SetRetention{Tenant: t, Retention: max(keeps[s.r.IntN(len(keeps))], min(0, InheritRetention*time.Duration(len(t))))}
+	case n < 93:
+		return Expire{}
+	}
+	var c ForgetTombstones
+	for _, t := range v.Tombstones() {
+		if s.chance(50) {
+			c.Objects = append(c.Objects, t.Part.Object)
+		}
+	}
+	return c
+}
+
+func (s *simulation) addSegment(v *View) Command {
+	var places []place
+	for _, t := range simTenants {
+		if s.chance(40) {
+			h := s.hour()
+			places = append(places, place{t, h})
+			if s.chance(20) {
+				places = append(places, place{t, h + 1})
+			}
+		}
+	}
+	if len(places) == 0 {
+		places = []place{{s.tenant(), s.hour()}}
+	}
+	var keys []warehouse.ProfileKey
+	for range s.r.IntN(4) {
+		keys = append(keys, key(s.tenant(), s.r.IntN(400)))
+	}
+	c := segment(s.object(), keys, places...)
+	for range s.r.IntN(2) {
+		k := partition(s.tenant(), s.hour())
+		e := warehouse.Epoch{Key: k, Value: v.Epoch(k)}
+		if s.chance(20) {
+			e.Value = s.r.Uint64N(50)
+		}
+		c.Segment.Epochs = append(c.Segment.Epochs, e)
+	}
+	return c
+}
+
+func (s *simulation) replaceParts(v *View) Command {
+	t := s.tenant()
+	c := ReplaceParts{ID: objectID(100_000 + s.object())}
+	at := s.hour()
+	for _, p := range v.Parts(t, warehouse.TimeRange{From: at.Start(), To: at.End() - 1}) {
+		if s.chance(70) {
+			c.Remove = append(c.Remove, PartRef{p.Object, t, p.Hour})
+		}
+	}
+	if len(c.Remove) == 0 || s.chance(5) {
+		c.Remove = append(c.Remove, ref(s.object(), t, at))
+	}
+	for range s.r.IntN(3) {
+		c.Add = append(c.Add, part(s.object(), 1, t, at))
+	}
+	if s.chance(30) {
+		c.Undefs = append(c.Undefs, partition(t, at))
+	}
+	return c
+}
+
+// held is a view that somebody holds, and what it was when it was new.
+type held struct {
+	view   *View
+	digest [sha256.Size]byte
+}
+
+// A run of random commands: State answers as the model does; views never
+// change; a replay, and a snapshot at any point with the rest of the log, give
+// the same state.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	seeds, steps := 20, 300
+	if testing.Short() {
+		seeds = 5
+	}
+	var met outcomes
+	t.Cleanup(func() { met.check(t) })
+	for seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			simulate(t, uint64(seed), steps, &met)
+		})
+	}
+}
+
+// outcomes are the answers that were met.
+type outcomes struct {
+	mu  sync.Mutex
+	met map[string]int
+}
+
+func (o *outcomes) add(cmd Command, answer any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.met == nil {
+		o.met = map[string]int{}
+	}
+	switch a := answer.(type) {
+	case warehouse.AddResult:
+		o.met[a.Outcome.String()]++
+	case ReplaceResult:
+		o.met[a.Outcome.String()]++
+	case int:
+		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), a > 0)]++
+	default:
+		o.met[fmt.Sprintf("%s %v", cmd.Kind(), a)]++
+	}
+}
+
+// check fails if the simulation never met one of the answers: it would say
+// nothing about it.
+func (o *outcomes) check(t *testing.T) {
+	for _, want := range []string{
+		"added", "has duplicates", "has stale epochs", "was aborted", "replaced", "input gone", "output exists",
+		"abort_segment true", "abort_segment false", "set_tenant <nil>", "set_retention <nil>",
+		"expire some=true", "expire some=false", "forget_tombstones some=true",
+	} {
+		assert.Positive(t, o.met[want], "%s in %v", want, o.met)
+	}
+}
+
+func simulate(t *testing.T, seed uint64, steps int, met *outcomes) {
+	sim, live, plain := newSimulation(seed), New(), newModel()
+	var log [][]byte
+	var views []held
+	for i := range steps {
+		v := live.View()
+		cmd := sim.next(v)
+		log = append(log, Append(nil, sim.at, cmd))
+		answer, err := live.Apply(uint64(i+1), log[i])
+		require.NoError(t, err)
+		if c, ok := cmd.(AddSegment); ok {
+			adoptEpochs(plain, v, c)
+		}
+		require.Equal(t, plain.apply(sim.at, cmd), answer, "step %d: %T", i, cmd)
+		met.add(cmd, answer)
+		if i%7 == 0 {
+			checkAgainstModel(t, live.View(), plain)
+		}
+		if i%40 == 0 {
+			v := live.View()
+			views = append(views, held{v, v.Digest()})
+		}
+	}
+	final := live.View()
+	want := final.Digest()
+	for _, h := range views {
+		require.Equal(t, h.digest, h.view.Digest(), "a view changed")
+	}
+	require.Equal(t, want, replay(t, New(), log, 0).Digest(), "replay = live")
+	for k := 0; k <= steps; k += 1 + steps/12 {
+		middle := replay(t, New(), log[:k], 0)
+		restored := restoreView(t, middle)
+		require.Equal(t, middle.Digest(), restored.View().Digest(), "snapshot at %d", k)
+		require.Equal(t, want, replay(t, restored, log, k).Digest(), "snapshot at %d + tail = replay", k)
+	}
+}
+
+// replay applies the log from entry k on and returns the view behind it.
+func replay(t testing.TB, s *State, log [][]byte, k int) *View {
+	for i := k; i < len(log); i++ {
+		_, err := s.Apply(uint64(i+1), log[i])
+		require.NoError(t, err)
+		if i%13 == 0 {
+			s.View() // where views are taken must not matter
+		}
+	}
+	return s.View()
+}
+
+func restoreView(t testing.TB, v *View) *State {
+	var buf bytes.Buffer
+	n, err := v.WriteTo(&buf)
+	require.NoError(t, err)
+	require.EqualValues(t, buf.Len(), n)
+	s, err := Read(&buf)
+	require.NoError(t, err)
+	return s
+}
+
+// adoptEpochs checks the epochs that a segment names against the model, which
+// knows what they must be at least, and then lets the model know the rest: an
+// hour that was dropped raises those before it, too.
+func adoptEpochs(m *model, v *View, c AddSegment) {
+	for _, e := range c.Segment.Epochs {
+		if current := v.Epoch(e.Key); current > m.epoch(e.Key) {
+			m.epochs[e.Key] = current
+		}
+	}
+}
+
+func checkAgainstModel(t *testing.T, v *View, m *model) {
+	t.Helper()
+	for _, tenant := range simTenants {
+		refs := []PartRef{}
+		bounds := warehouse.EmptyRange
+		for _, p := range v.Parts(tenant, everything) {
+			refs = append(refs, PartRef{p.Object, p.Tenant, p.Hour})
+			bounds = bounds.Union(p.Range)
+		}
+		require.Equal(t, m.parts(tenant), refs)
+		require.Equal(t, bounds, v.Bounds(tenant))
+		for h := range warehouse.Hour(8) {
+			k := partition(tenant, hour0+h)
+			require.GreaterOrEqual(t, v.Epoch(k), m.epoch(k), "epoch of %v", k)
+			checkNarrow(t, v, tenant, hour0+h)
+		}
+	}
+	want := slices.Clone(m.dead)
+	got := buried(v)
+	sortIDs(want)
+	sortIDs(got)
+	require.Equal(t, append([]warehouse.ObjectID{}, want...), got)
+	require.Equal(t, recount(v), v.Totals())
+	remembered := 0
+	for _, p := range m.profiles {
+		if m.now-p.at <= 15*60e6 {
+			remembered++
+		}
+	}
+	require.Equal(t, remembered, v.Profiles())
+}
+
+// checkNarrow compares a narrow range with a filter over everything.
+func checkNarrow(t *testing.T, v *View, tenant warehouse.Tenant, h warehouse.Hour) {
+	r := warehouse.TimeRange{From: h.Start() + 1000e6, To: (h + 1).Start() + 600e6}
+	want := slices.DeleteFunc(v.Parts(tenant, everything), func(p *warehouse.Part) bool { return !p.Range.Overlaps(r) })
+	assert.ElementsMatch(t, want, v.Parts(tenant, r))
+}
+
+func sortIDs(ids []warehouse.ObjectID) {
+	slices.SortFunc(ids, func(a, b warehouse.ObjectID) int { return a.Compare(b) })
+}
