@@ -57,6 +57,14 @@ func (t *tenant) find(h warehouse.Hour) (int, bool) {
 	return slices.BinarySearchFunc(t.hours, h, func(x *hour, h warehouse.Hour) int { return cmp.Compare(x.hour, h) })
 }
 
+// near returns the hours that may have parts in r. A part of a day begins up to
+// a day before the last hour that it covers.
+func (t *tenant) near(r warehouse.TimeRange) []*hour {
+	first, _ := t.find(r.From.Hour() - (warehouse.MaxPartHours - 1))
+	end, _ := t.find(r.To.Hour() + 1)
+	return t.hours[first:max(first, end)]
+}
+
 // epoch returns the epoch of the dataset partition of service in hour h.
 func (t *tenant) epoch(service string, h warehouse.Hour) uint64 {
 	var epoch uint64

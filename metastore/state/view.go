@@ -46,13 +46,15 @@ func (v *View) Parts(t warehouse.Tenant, r warehouse.TimeRange) []*warehouse.Par
 	if tn == nil || r.IsEmpty() {
 		return nil
 	}
-	// A part of a day begins up to a day before the hours it covers.
-	first, _ := tn.find(r.From.Hour() - (warehouse.MaxPartHours - 1))
-	var parts []*warehouse.Part
-	for _, h := range tn.hours[first:] {
-		if h.hour.Start() > r.To {
-			break
+	hours := tn.near(r)
+	covered := 0
+	for _, h := range hours {
+		if r.Covers(h.span) {
+			covered += len(h.parts)
 		}
+	}
+	parts := make([]*warehouse.Part, 0, covered)
+	for _, h := range hours {
 		switch {
 		case !h.span.Overlaps(r):
 		case r.Covers(h.span):
