@@ -3,6 +3,7 @@ package flame
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -52,7 +53,7 @@ func DecodeTree(data []byte) (*Tree, error) {
 	if err != nil {
 		return nil, warehouse.Errorf(warehouse.KindOf(err), "decode tree: %w", err)
 	}
-	return e.plant(&d.calls.nodes, d.names.keys), nil
+	return e.plant(d.calls.nodes, d.names.keys), nil
 }
 
 type treeDecoder struct {
@@ -145,7 +146,7 @@ func (d *treeDecoder) add(node uint32, self uint64) error {
 
 // intern returns the number of a name, which it copies if it is new.
 func (d *treeDecoder) intern(name []byte) uint32 {
-	n, ok := d.names.find(string(name))
+	n, ok := d.names.find(unsafe.String(unsafe.SliceData(name), len(name))) // only looks
 	if !ok {
 		n, _ = d.names.intern(string(name))
 	}

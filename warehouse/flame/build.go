@@ -17,7 +17,7 @@ func Build(s *Symbols, ids []warehouse.StacktraceID, values []int64) (*Tree, err
 	for i, n := range e.nodes {
 		e.nodes[i] = v.call[n]
 	}
-	return e.plant(&v.calls, v.strings), nil
+	return e.plant(v.calls, v.strings), nil
 }
 
 // ends are the trie nodes in which stacktraces end, with their values.
@@ -58,7 +58,7 @@ func (s *Symbols) ends(ids []warehouse.StacktraceID, values []int64) (ends, view
 }
 
 // plant returns the canonical tree of a trie of names.
-func (e ends) plant(t *nodes, strs []string) *Tree {
+func (e ends) plant(t []trieNode, strs []string) *Tree {
 	g := e.grown(t)
 	names := rankStrings(strs, func(add func(uint32) bool) {
 		for _, k := range g.key[1:] {
@@ -79,19 +79,19 @@ type growth struct {
 }
 
 // grown cuts the part of the trie above the ends out of it.
-func (e ends) grown(t *nodes) growth {
-	on := newBitset(t.size())
+func (e ends) grown(t []trieNode) growth {
+	on := newBitset(len(t))
 	on.add(0)
 	for _, n := range e.nodes {
 		for on.add(n) {
-			n = t.parent[n]
+			n = t[n].parent
 		}
 	}
 	size := on.count()
 	g := growth{parent: make([]int32, 0, size), key: make([]uint32, 0, size), self: make([]int64, size)}
 	on.each(func(n uint32) {
-		g.parent = append(g.parent, int32(on.rank(t.parent[n])))
-		g.key = append(g.key, t.key[n])
+		g.parent = append(g.parent, int32(on.rank(t[n].parent)))
+		g.key = append(g.key, t[n].key)
 	})
 	for i, n := range e.nodes {
 		g.self[on.rank(n)] += e.values[i]

@@ -41,7 +41,7 @@ func Pprof(s *Symbols, ids []warehouse.StacktraceID, values []int64, typ warehou
 	if !meta.Start.IsZero() {
 		p.TimeNanos = meta.Start.UnixNano()
 	}
-	newPprofWriter(v, p, e.grown(&v.paths)).writeSamples()
+	newPprofWriter(v, p, e.grown(v.paths)).writeSamples()
 	return p, nil
 }
 
@@ -55,29 +55,41 @@ type pprofWriter struct {
 	frames []uint32 // what shape.name refers to
 	self   []int64
 
-	// A location is a frame and, if that is inlined, the frames above it up to
-	// the first that is not. It is known by its node in the trie chains.
-	chains trie
-	chain  []uint32 // of a node: the location that ends in it
-	caller []int32  // of a node: the node above that location
-	height []int    // of a node: locations on its path
+	steps   []locationStep // of a node
+	height  []int32        // of a node: locations on its path
+	inlined trie           // a child is a location that its parent has one inlined frame less than
 
-	locations []*profile.Location // of a node of chains; nil until used
-	functions map[uint32]*profile.Function
-	mappings  map[uint32]*profile.Mapping
-	slab      slab[profile.Location]
+	locations []*profile.Location // by number; nil until used
+	functions []*profile.Function // by number in symbols; nil until used
+	mappings  []*profile.Mapping  // likewise
+	rooms     struct {
+		locations slab[profile.Location]
+		lines     slab[profile.Line]
+		functions slab[profile.Function]
+	}
+}
+
+// locationStep says how a path ends: in the location with this number, below
+// the node caller.
+//
+// A location is a frame and, if that is inlined, the frames above it up to the
+// first that is not. Below len(frames) its number is that of its only frame;
+// the others, less len(frames), are nodes of inlined.
+type locationStep struct {
+	location uint32
+	caller   int32
 }
 
 func newPprofWriter(v view, p *profile.Profile, g growth) *pprofWriter {
+	frames := v.rankFrames(g.key[1:])
 	w := &pprofWriter{
 		symbols:   v,
 		profile:   p,
-		chains:    newTrie(),
-		functions: map[uint32]*profile.Function{},
-		mappings:  map[uint32]*profile.Mapping{},
+		frames:    frames.sorted,
+		inlined:   newTrie(),
+		functions: make([]*profile.Function, len(v.functions)),
+		mappings:  make([]*profile.Mapping, len(v.mappings)),
 	}
-	frames := v.rankFrames(g.key[1:])
-	w.frames = frames.sorted
 	var to []int32
 	w.shape, to = g.canonical(make([]string, len(w.frames)), frames.ofAll(g.key[1:]))
 	w.self = move(g.self, to, len(to))
@@ -86,23 +98,35 @@ func newPprofWriter(v view, p *profile.Profile, g growth) *pprofWriter {
 }
 
 func (w *pprofWriter) findLocations() {
-	size := w.size()
-	w.chain, w.caller, w.height = make([]uint32, size), make([]int32, size), make([]int, size)
-	for n := range int32(size) {
+	w.steps, w.height = make([]locationStep, w.size()), make([]int32, w.size())
+	isInlined := make([]bool, len(w.frames))
+	for i, f := range w.frames {
+		isInlined[i] = w.symbols.frames[f].inlined
+	}
+	for n := range int32(w.size()) {
 		from, to := w.children(n)
 		for c := from; c < to; c++ {
-			f := w.frames[w.name[c]]
-			above := uint32(0)
-			w.caller[c] = n
-			if n > 0 && w.symbols.frames[f].inlined {
-				above = w.chain[n]
-				w.caller[c] = w.caller[n]
+			s := locationStep{location: uint32(w.name[c]), caller: n}
+			if isInlined[s.location] && n > 0 {
+				node, _ := w.inlined.child(w.steps[n].location, s.location)
+				s = locationStep{location: uint32(len(w.frames)) + node, caller: w.steps[n].caller}
 			}
-			w.chain[c], _ = w.chains.child(above, f)
-			w.height[c] = w.height[w.caller[c]] + 1
+			w.steps[c] = s
+			w.height[c] = w.height[s.caller] + 1
 		}
 	}
-	w.locations = make([]*profile.Location, w.chains.size())
+	w.locations = make([]*profile.Location, len(w.frames)+w.inlined.size())
+}
+
+// framesOf calls fn for the frames of a location, the innermost first.
+func (w *pprofWriter) framesOf(location uint32, fn func(f *frame)) {
+	single := uint32(len(w.frames))
+	for location >= single {
+		n := w.inlined.nodes[location-single]
+		fn(&w.symbols.frames[w.frames[n.key]])
+		location = n.parent
+	}
+	fn(&w.symbols.frames[w.frames[location]])
 }
 
 func (w *pprofWriter) writeSamples() {
@@ -110,7 +134,7 @@ func (w *pprofWriter) writeSamples() {
 	for n, v := range w.self {
 		if v > 0 {
 			samples++
-			refs += w.height[n]
+			refs += int(w.height[n])
 		}
 	}
 	// One piece of memory for all of a kind: there are many and they are small.
@@ -123,38 +147,38 @@ func (w *pprofWriter) writeSamples() {
 			return true
 		}
 		i, height := len(w.profile.Sample), w.height[n]
-		room[i].Value = values[i : i+1 : i+1]
-		room[i].Value[0] = w.self[n]
-		room[i].Location = locations[:height:height]
+		values[i] = w.self[n]
+		s := &room[i]
+		s.Value, s.Location = values[i:i+1:i+1], locations[:height:height]
 		locations = locations[height:]
-		for at := range room[i].Location {
-			room[i].Location[at] = w.location(w.chain[n])
-			n = w.caller[n]
+		for at := range s.Location {
+			step := w.steps[n]
+			s.Location[at] = w.location(step.location)
+			n = step.caller
 		}
-		w.profile.Sample = append(w.profile.Sample, &room[i])
+		w.profile.Sample = append(w.profile.Sample, s)
 		return true
 	}, nil)
 }
 
-// location returns the location that ends in a node of chains.
-func (w *pprofWriter) location(chain uint32) *profile.Location {
-	if l := w.locations[chain]; l != nil {
+func (w *pprofWriter) location(number uint32) *profile.Location {
+	if l := w.locations[number]; l != nil {
 		return l
 	}
-	l := w.slab.next()
-	w.locations[chain] = l
+	l := &w.rooms.locations.take(1)[0]
+	w.locations[number] = l
 	w.profile.Location = append(w.profile.Location, l)
 	l.ID = uint64(len(w.profile.Location))
-	for ; chain != 0; chain = w.chains.parent[chain] {
-		f := w.symbols.frames[w.chains.key[chain]]
+	n := 0
+	w.framesOf(number, func(*frame) { n++ })
+	l.Line = w.rooms.lines.take(n)[:0]
+	w.framesOf(number, func(f *frame) {
 		if fn := w.function(f.function); fn != nil {
 			l.Line = append(l.Line, profile.Line{Function: fn, Line: f.line})
 		}
 		l.Address = cmp.Or(l.Address, f.address)
-		if l.Mapping == nil {
-			l.Mapping = w.mapping(f.mapping)
-		}
-	}
+		l.Mapping = cmp.Or(l.Mapping, w.mapping(f.mapping))
+	})
 	w.describeMapping(l)
 	return l
 }
@@ -170,7 +194,8 @@ func (w *pprofWriter) function(n uint32) *profile.Function {
 	if name == "" && system == "" {
 		return nil
 	}
-	f := &profile.Function{
+	f := &w.rooms.functions.take(1)[0]
+	*f = profile.Function{
 		ID:         uint64(len(w.profile.Function) + 1),
 		Name:       cmp.Or(name, system),
 		SystemName: system,
@@ -217,14 +242,14 @@ func (w *pprofWriter) describeMapping(l *profile.Location) {
 	m.Limit = max(m.Limit, l.Address+1)
 }
 
-// slab hands out single values from larger pieces of memory.
+// slab hands out small slices from larger pieces of memory.
 type slab[T any] struct{ free []T }
 
-func (s *slab[T]) next() *T {
-	if len(s.free) == 0 {
-		s.free = make([]T, 512)
+func (s *slab[T]) take(n int) []T {
+	if n > len(s.free) {
+		s.free = make([]T, max(n, 512))
 	}
-	v := &s.free[0]
-	s.free = s.free[1:]
-	return v
+	taken := s.free[:n:n]
+	s.free = s.free[n:]
+	return taken
 }

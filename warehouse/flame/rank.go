@@ -85,22 +85,29 @@ func (v *view) rankFrames(frames []uint32) ranking {
 	byMapping := v.rankMappings(mappings, &strs)
 
 	type key struct {
-		function, mapping int32
-		line              int64
-		address           uint64
-		inlined           int
+		function int32
+		mapping  int32
+		line     int64
+		address  uint64
+		inlined  bool
 	}
 	return rank(used, func(n uint32) key {
-		f := v.frames[n]
-		k := key{byFunction.of(f.function), byMapping.of(f.mapping), f.line, f.address, 0}
-		if f.inlined {
-			k.inlined = 1
-		}
-		return k
+		f := &v.frames[n]
+		return key{byFunction.of(f.function), byMapping.of(f.mapping), f.line, f.address, f.inlined}
 	}, func(a, b key) int {
-		return cmp.Or(
-			cmp.Compare(a.function, b.function), cmp.Compare(a.line, b.line), cmp.Compare(a.mapping, b.mapping),
-			cmp.Compare(a.address, b.address), cmp.Compare(a.inlined, b.inlined))
+		switch { // the first two decide nearly always
+		case a.function != b.function:
+			return cmp.Compare(a.function, b.function)
+		case a.line != b.line:
+			return cmp.Compare(a.line, b.line)
+		case a.mapping != b.mapping:
+			return cmp.Compare(a.mapping, b.mapping)
+		case a.address != b.address:
+			return cmp.Compare(a.address, b.address)
+		case a.inlined:
+			return 1
+		}
+		return -1
 	})
 }
 
@@ -113,7 +120,15 @@ func (v *view) rankFunctions(used *bitset, strs *ranking) ranking {
 		f := v.functions[n]
 		return key{strs.of(f.name), strs.of(f.system), strs.of(f.file), f.start}
 	}, func(a, b key) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.system, b.system), cmp.Compare(a.file, b.file), cmp.Compare(a.start, b.start))
+		switch {
+		case a.name != b.name:
+			return cmp.Compare(a.name, b.name)
+		case a.system != b.system:
+			return cmp.Compare(a.system, b.system)
+		case a.file != b.file:
+			return cmp.Compare(a.file, b.file)
+		}
+		return cmp.Compare(a.start, b.start)
 	})
 }
 

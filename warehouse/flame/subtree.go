@@ -129,7 +129,7 @@ func (s *Symbols) site(callSite []string) (node uint32, ok bool) {
 // isBelow reports whether a node of calls is site or below it.
 func (s *Symbols) isBelow(node, site uint32) bool {
 	for node > site { // parents have smaller numbers
-		node = s.calls.parent[node]
+		node = s.calls.nodes[node].parent
 	}
 	return node == site
 }

@@ -1,10 +1,11 @@
 package flame
 
 import (
-	"fmt"
+	"hash/maphash"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -33,8 +34,12 @@ type Symbols struct {
 	strings   interner[string]
 	mappings  interner[mapping]
 	functions interner[function]
-	frames    interner[frame]
-	names     []uint32 // of a frame: the string that trees call it by
+
+	frames      []frame
+	names       []uint32 // of a frame: the string that trees call it by
+	frameSlots  []uint32 // a frame's number+1, 0 if empty
+	seed        maphash.Seed
+	lastMapping uint32
 
 	paths trie     // of frames, from the root
 	calls trie     // of names (strings), from the root
@@ -44,24 +49,6 @@ type Symbols struct {
 	leaves []uint32 // of a stack: its node of paths
 }
 
-// mapping, function and frame are the interned parts of a [warehouse.Frame].
-// Their uint32 fields are numbers of strings, of a mapping and of a function.
-type (
-	mapping struct {
-		name, buildID uint32
-	}
-	function struct {
-		name, system, file uint32
-		start              int64
-	}
-	frame struct {
-		function, mapping uint32
-		line              int64
-		address           uint64
-		inlined           bool
-	}
-)
-
 // view is what a Symbols held at some time. Numbered things are only ever added
 // and never change, so a view needs no lock.
 type view struct {
@@ -69,8 +56,8 @@ type view struct {
 	mappings  []mapping
 	functions []function
 	frames    []frame
-	paths     nodes
-	calls     nodes
+	paths     []trieNode
+	calls     []trieNode
 	call      []uint32
 }
 
@@ -80,7 +67,7 @@ func (s *Symbols) view() view {
 		strings:   s.strings.keys,
 		mappings:  s.mappings.keys,
 		functions: s.functions.keys,
-		frames:    s.frames.keys,
+		frames:    s.frames,
 		paths:     s.paths.nodes,
 		calls:     s.calls.nodes,
 		call:      s.call,
@@ -93,11 +80,13 @@ func NewSymbols() *Symbols {
 		strings:   newInterner[string](),
 		mappings:  newInterner[mapping](),
 		functions: newInterner[function](),
-		frames:    newInterner[frame](),
+		seed:      maphash.MakeSeed(),
 		paths:     newTrie(),
 		calls:     newTrie(),
 		call:      []uint32{0},
-		stacks:    newInterner[warehouse.StacktraceID](),
+
+		frameSlots: make([]uint32, minSlots),
+		stacks:     newInterner[warehouse.StacktraceID](),
 	}
 	s.measure()
 	return s
@@ -179,11 +168,11 @@ func (s *Symbols) copyPath(prev *Symbols, node uint32, copied map[uint32]uint32)
 	at, ok := copied[node]
 	for !ok {
 		path = append(path, node)
-		node = prev.paths.parent[node]
+		node = prev.paths.nodes[node].parent
 		at, ok = copied[node]
 	}
 	for i := len(path) - 1; i >= 0; i-- {
-		f := prev.expand(prev.paths.key[path[i]])
+		f := prev.expand(prev.paths.nodes[path[i]].key)
 		at = s.step(at, s.frame(&f))
 		copied[path[i]] = at
 	}
@@ -199,8 +188,8 @@ func (s *Symbols) AppendFrames(dst []warehouse.Frame, id warehouse.StacktraceID)
 	if !ok {
 		return dst, false
 	}
-	for node := s.leaves[n]; node != 0; node = s.paths.parent[node] {
-		dst = append(dst, s.expand(s.paths.key[node]))
+	for node := s.leaves[n]; node != 0; node = s.paths.nodes[node].parent {
+		dst = append(dst, s.expand(s.paths.nodes[node].key))
 	}
 	return dst, true
 }
@@ -233,35 +222,6 @@ func (s *Symbols) step(node, frame uint32) uint32 {
 	return next
 }
 
-func (s *Symbols) frame(f *warehouse.Frame) uint32 {
-	n, isNew := s.frames.intern(frame{
-		function: s.function(f),
-		mapping:  s.mapping(f),
-		line:     f.Line,
-		address:  f.Address,
-		inlined:  f.Inlined,
-	})
-	if isNew {
-		s.names = append(s.names, s.string(FrameName(f)))
-	}
-	return n
-}
-
-func (s *Symbols) function(f *warehouse.Frame) uint32 {
-	name := s.string(f.Function)
-	system := name
-	if f.SystemName != f.Function {
-		system = s.string(f.SystemName)
-	}
-	n, _ := s.functions.intern(function{name: name, system: system, file: s.string(f.Filename), start: f.StartLine})
-	return n
-}
-
-func (s *Symbols) mapping(f *warehouse.Frame) uint32 {
-	n, _ := s.mappings.intern(mapping{name: s.string(f.Mapping), buildID: s.string(f.BuildID)})
-	return n
-}
-
 func (s *Symbols) string(v string) uint32 {
 	if n, ok := s.strings.find(v); ok {
 		return n
@@ -272,43 +232,10 @@ func (s *Symbols) string(v string) uint32 {
 	return n
 }
 
-// expand is the inverse of frame.
-func (s *Symbols) expand(n uint32) warehouse.Frame {
-	f := s.frames.keys[n]
-	fn, m := s.functions.keys[f.function], s.mappings.keys[f.mapping]
-	return warehouse.Frame{
-		Function:   s.strings.keys[fn.name],
-		SystemName: s.strings.keys[fn.system],
-		Filename:   s.strings.keys[fn.file],
-		Line:       f.line,
-		StartLine:  fn.start,
-		Mapping:    s.strings.keys[m.name],
-		BuildID:    s.strings.keys[m.buildID],
-		Address:    f.address,
-		Inlined:    f.inlined,
-	}
-}
-
-// FrameName returns the name by which trees know a frame: its function; without
-// one, the linker's name; without symbols, the binary and the address in it.
-func FrameName(f *warehouse.Frame) string {
-	switch {
-	case f.Function != "":
-		return f.Function
-	case f.SystemName != "":
-		return f.SystemName
-	case f.Mapping != "":
-		return fmt.Sprintf("%s!0x%x", f.Mapping, f.Address)
-	case f.Address != 0:
-		return fmt.Sprintf("0x%x", f.Address)
-	}
-	return "unknown"
-}
-
 // measure takes stock of the memory in use, spare room included.
 func (s *Symbols) measure() {
-	n := s.strings.sizeBytes() + s.mappings.sizeBytes() + s.functions.sizeBytes() + s.frames.sizeBytes() + s.stacks.sizeBytes()
+	n := s.strings.sizeBytes() + s.mappings.sizeBytes() + s.functions.sizeBytes() + s.stacks.sizeBytes()
 	n += s.paths.sizeBytes() + s.calls.sizeBytes()
-	n += 4 * (cap(s.names) + cap(s.call) + cap(s.leaves))
+	n += cap(s.frames)*int(unsafe.Sizeof(frame{})) + 4*(cap(s.names)+len(s.frameSlots)+cap(s.call)+cap(s.leaves))
 	s.size.Store(int64(n) + s.text)
 }

@@ -12,27 +12,24 @@ import (
 // stacktraces fit in a few megabytes.
 //
 // Invariant: node 0 is the root, its own parent.
-// Invariant: parent[n] < n for every other node, so that a pass in descending
+// Invariant: the parent of any other node n is below n, so that a pass in descending
 // order meets children before their parents.
 // Invariant: no two nodes have the same parent and key.
 type trie struct {
-	nodes
+	nodes []trieNode
 	slots []uint32 // a node, 0 if empty: the root is in no slot
 }
 
-// nodes are the nodes of a trie, which can be read while it grows.
-type nodes struct {
-	parent []uint32
-	key    []uint32
-}
+// trieNode is a step of a path.
+type trieNode struct{ parent, key uint32 }
 
 func newTrie() trie {
-	return trie{nodes: nodes{parent: []uint32{0}, key: []uint32{0}}, slots: make([]uint32, minSlots)}
+	return trie{nodes: make([]trieNode, 1), slots: make([]uint32, minSlots)}
 }
 
-func (t *trie) sizeBytes() int { return 4 * (cap(t.parent) + cap(t.key) + len(t.slots)) }
+func (t *trie) sizeBytes() int { return 8*cap(t.nodes) + 4*len(t.slots) }
 
-func (t *nodes) size() int { return len(t.parent) }
+func (t *trie) size() int { return len(t.nodes) }
 
 // find returns the child of parent with the key.
 func (t *trie) find(parent, key uint32) (uint32, bool) {
@@ -46,13 +43,12 @@ func (t *trie) child(parent, key uint32) (n uint32, isNew bool) {
 	if n := t.slots[at]; n != 0 {
 		return n, false
 	}
-	if isFull(len(t.parent), len(t.slots)) {
+	if isFull(len(t.nodes), len(t.slots)) {
 		t.grow()
 		at = t.slot(parent, key)
 	}
-	t.parent = append(t.parent, parent)
-	t.key = append(t.key, key)
-	n = checkedCount(len(t.parent)) - 1
+	t.nodes = append(t.nodes, trieNode{parent, key})
+	n = checkedCount(len(t.nodes)) - 1
 	t.slots[at] = n
 	return n, true
 }
@@ -60,9 +56,10 @@ func (t *trie) child(parent, key uint32) (n uint32, isNew bool) {
 func (t *trie) slot(parent, key uint32) uint32 {
 	mask := uint32(len(t.slots) - 1)
 	at := mix(parent, key) & mask
+	want := trieNode{parent, key}
 	for {
 		n := t.slots[at]
-		if n == 0 || t.parent[n] == parent && t.key[n] == key {
+		if n == 0 || t.nodes[n] == want {
 			return at
 		}
 		at = (at + 1) & mask
@@ -72,8 +69,8 @@ func (t *trie) slot(parent, key uint32) uint32 {
 func (t *trie) grow() {
 	t.slots = make([]uint32, 2*len(t.slots))
 	mask := uint32(len(t.slots) - 1)
-	for n := 1; n < len(t.parent); n++ {
-		at := mix(t.parent[n], t.key[n]) & mask
+	for n := 1; n < len(t.nodes); n++ {
+		at := mix(t.nodes[n].parent, t.nodes[n].key) & mask
 		for t.slots[at] != 0 {
 			at = (at + 1) & mask
 		}
