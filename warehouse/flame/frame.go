@@ -28,7 +28,7 @@ type (
 )
 
 // FrameName returns the name by which trees know a frame: its function; without
-// one, the linker's name; without symbols, the binary and the address in it.
+// one, the linker's name; without that, the binary and the address in it.
 func FrameName(f *warehouse.Frame) string {
 	switch {
 	case f.Function != "":
@@ -36,7 +36,7 @@ func FrameName(f *warehouse.Frame) string {
 	case f.SystemName != "":
 		return f.SystemName
 	case f.Mapping != "":
-		return fmt.Sprintf("%s!0x%x", f.Mapping, f.Address)
+		return fmt.Sprintf("%s+0x%x", f.Mapping, f.Address)
 	case f.Address != 0:
 		return fmt.Sprintf("0x%x", f.Address)
 	}

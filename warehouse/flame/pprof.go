@@ -19,7 +19,8 @@ type PprofMeta struct {
 // Pprof returns the stacktraces ids, with the values beside them, as one pprof
 // profile with files, lines and binaries; lines that were inlined share a
 // location with their caller. An id may occur more than once; zero values leave
-// no trace. Frames without symbols become locations with an address and no line.
+// no trace. A frame without symbols (it has an address, or no name at all)
+// becomes a location without a line, as tools expect that look for symbols.
 //
 // Samples are in the order of their paths from the root, everything else in the
 // order in which the samples use it, so that the profile does not depend on the
@@ -173,8 +174,8 @@ func (w *pprofWriter) location(number uint32) *profile.Location {
 	w.framesOf(number, func(*frame) { n++ })
 	l.Line = w.rooms.lines.take(n)[:0]
 	w.framesOf(number, func(f *frame) {
-		if fn := w.function(f.function); fn != nil {
-			l.Line = append(l.Line, profile.Line{Function: fn, Line: f.line})
+		if w.hasSymbols(f) {
+			l.Line = append(l.Line, profile.Line{Function: w.function(f.function), Line: f.line})
 		}
 		l.Address = cmp.Or(l.Address, f.address)
 		l.Mapping = cmp.Or(l.Mapping, w.mapping(f.mapping))
@@ -183,22 +184,23 @@ func (w *pprofWriter) location(number uint32) *profile.Location {
 	return l
 }
 
-// function returns nil for the function without a name: that of a frame without
-// symbols.
+// hasSymbols reports whether the frame's function is known. The name of a frame
+// that has an address was made up from it, for people to see.
+func (w *pprofWriter) hasSymbols(f *frame) bool {
+	fn := &w.symbols.functions[f.function]
+	return f.address == 0 && (w.symbols.strings[fn.name] != "" || w.symbols.strings[fn.system] != "")
+}
+
 func (w *pprofWriter) function(n uint32) *profile.Function {
 	if f := w.functions[n]; f != nil {
 		return f
 	}
 	strs, fn := w.symbols.strings, w.symbols.functions[n]
-	name, system := strs[fn.name], strs[fn.system]
-	if name == "" && system == "" {
-		return nil
-	}
 	f := &w.rooms.functions.take(1)[0]
 	*f = profile.Function{
 		ID:         uint64(len(w.profile.Function) + 1),
-		Name:       cmp.Or(name, system),
-		SystemName: system,
+		Name:       cmp.Or(strs[fn.name], strs[fn.system]),
+		SystemName: strs[fn.system],
 		Filename:   strs[fn.file],
 		StartLine:  fn.start,
 	}

@@ -80,7 +80,7 @@ func randomFrame(rng *rand.Rand) warehouse.Frame {
 	if rng.IntN(8) == 0 {
 		f.SystemName, f.StartLine, f.BuildID = "_Z"+f.Function, 7, "1234"
 	}
-	if f.Function == "" && rng.IntN(2) == 0 {
+	if rng.IntN(8) == 0 {
 		f.SystemName, f.Address = "", rng.Uint64()>>rng.IntN(64)
 	}
 	return f

@@ -115,7 +115,7 @@ func TestFrameName(t *testing.T) {
 	}{
 		{warehouse.Frame{Function: "f", SystemName: "_f", Mapping: "m", Address: 1}, "f"},
 		{warehouse.Frame{SystemName: "_f", Mapping: "m", Address: 1}, "_f"},
-		{warehouse.Frame{Mapping: "libc.so.6", Address: 0x1f}, "libc.so.6!0x1f"},
+		{warehouse.Frame{Mapping: "libc.so.6", Address: 0x1f}, "libc.so.6+0x1f"},
 		{warehouse.Frame{Address: 0x1f}, "0x1f"},
 		{warehouse.Frame{}, "unknown"},
 	}

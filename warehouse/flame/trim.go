@@ -73,82 +73,105 @@ func kthGreatest(values []int64, k int) (limit int64, equal int) {
 // parent that stays.
 func (s *shape) fold(stays []bool) (out shape, to []int32) {
 	names, nameTo, other := s.namesAfterFold(stays)
-	const made = -1 // the origin of a node called other
-	out = shape{names: names}
-	to = make([]int32, s.size())
-	queue := []int32{0}
-	out.name = append(out.name, 0)
-	add := func(origin, name int32) {
-		queue = append(queue, origin)
-		out.name = append(out.name, name)
+	f := folder{
+		shape: shape{names: names, name: []int32{0}},
+		queue: []int32{0},
+		to:    make([]int32, s.size()),
+		other: other,
 	}
-	for n := 0; n < len(queue); n++ {
-		out.first = append(out.first, int32(len(queue)))
-		if queue[n] == made {
-			continue
-		}
-		from, end := s.children(queue[n])
-		folds := slices.Contains(stays[from:end], false)
-		otherAt := int32(-1)
-		for c := from; c < end; c++ {
-			if !stays[c] {
-				continue
-			}
-			name := nameTo[s.name[c]]
-			if folds && otherAt < 0 && name >= other {
-				otherAt = int32(len(queue))
-				if name > other {
-					add(made, other)
-				}
-			}
-			to[c] = int32(len(queue))
-			add(c, name)
-		}
-		if folds && otherAt < 0 {
-			otherAt = int32(len(queue))
-			add(made, other)
-		}
-		for c := from; folds && c < end; c++ {
-			if !stays[c] {
-				to[c] = otherAt
-			}
+	for n := 0; n < len(f.queue); n++ {
+		f.first = append(f.first, int32(len(f.queue)))
+		if f.queue[n] != made {
+			f.foldChildren(s, f.queue[n], stays, nameTo)
 		}
 	}
-	out.first = append(out.first, int32(len(queue)))
+	f.first = append(f.first, int32(len(f.queue)))
 
 	// What is below a folded node goes where it went.
 	for n := range int32(s.size()) {
-		if stays[n] {
-			continue
-		}
-		for c := s.first[n]; c < s.first[n+1]; c++ {
-			to[c] = to[n]
+		for c := s.first[n]; !stays[n] && c < s.first[n+1]; c++ {
+			f.to[c] = f.to[n]
 		}
 	}
-	return out, to
+	return f.shape, f.to
+}
+
+// folder is a shape that is being made, level by level.
+type folder struct {
+	shape
+	queue []int32 // of a node: what it was before, or made
+	to    []int32 // of a node before: what it is
+	other int32   // the place of OtherName in names
+}
+
+// made is the origin of a node called other that was no node before.
+const made = -1
+
+// foldChildren adds what becomes of n's children.
+func (f *folder) foldChildren(s *shape, n int32, stays []bool, nameTo []int32) {
+	from, end := s.children(n)
+	otherAt := int32(made) // the node that the folded ones go to
+	if slices.Contains(stays[from:end], false) {
+		otherAt = int32(len(f.queue)) // and one more for each that stays before it
+	}
+	isOtherDone := otherAt == made
+	for c := from; c < end; c++ {
+		if !stays[c] {
+			continue
+		}
+		name := nameTo[s.name[c]]
+		if !isOtherDone && name >= f.other {
+			isOtherDone = true
+			if name > f.other {
+				f.add(made, f.other)
+			}
+		}
+		if !isOtherDone {
+			otherAt++
+		}
+		f.to[c] = int32(len(f.queue))
+		f.add(c, name)
+	}
+	if !isOtherDone {
+		f.add(made, f.other)
+	}
+	for c := from; c < end; c++ {
+		if !stays[c] {
+			f.to[c] = otherAt
+		}
+	}
+}
+
+func (f *folder) add(origin, name int32) {
+	f.queue = append(f.queue, origin)
+	f.name = append(f.name, name)
 }
 
 // namesAfterFold returns the names of the nodes that stay and OtherName, where
-// each name went, and the place of OtherName.
+// each name went, and the place of OtherName. Something is folded.
 func (s *shape) namesAfterFold(stays []bool) (names []string, to []int32, other int32) {
 	used := make([]bool, len(s.names))
 	for n := 1; n < s.size(); n++ {
 		used[s.name[n]] = used[s.name[n]] || stays[n]
 	}
-	at, exists := slices.BinarySearch(s.names, OtherName)
 	to = make([]int32, len(s.names))
+	other = made
 	for i, name := range s.names {
-		if i == at && !exists {
+		if other == made && name >= OtherName {
+			other = int32(len(names))
 			names = append(names, OtherName)
 		}
-		if used[i] || i == at && exists {
+		switch {
+		case name == OtherName:
+			to[i] = other
+		case used[i]:
 			to[i] = int32(len(names))
 			names = append(names, name)
 		}
 	}
-	if at == len(s.names) {
+	if other == made {
+		other = int32(len(names))
 		names = append(names, OtherName)
 	}
-	i, _ := slices.BinarySearch(names, OtherName)
-	return names, to, int32(i)
+	return names, to, other
 }
