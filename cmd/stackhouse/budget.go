@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// minMemory is the least --memory with which the server is useful.
+const minMemory = 256 << 20
+
+// budgets says how --memory is divided, in bytes. The engine's memory is not
+// Go's: neither sees the other's, so each has a limit of its own. What the sum
+// leaves is kept for merging blocks (15 %) and for workers that run users' SQL
+// (30 %).
+type budgets struct {
+	total  int64
+	goHeap int64 // 30 %: the soft limit of the Go runtime
+	engine int64 // 25 %: the query engine
+
+	// Parts of goHeap. The rest is for answers and the index.
+	bodies      int64 // requests while they are read
+	pushes      int64 // profiles that wait for their acknowledgement
+	definitions int64 // what the ingester remembers as registered
+	symbols     int64 // names of stacktraces
+	series      int64 // series of stored objects
+	samples     int64 // samples of small datasets
+}
+
+func newBudgets(total int64) budgets {
+	heap := total * 30 / 100
+	return budgets{
+		total:       total,
+		goHeap:      heap,
+		engine:      total * 25 / 100,
+		bodies:      heap * 15 / 100,
+		pushes:      heap * 25 / 100,
+		definitions: heap * 5 / 100,
+		symbols:     heap * 15 / 100,
+		series:      heap * 10 / 100,
+		samples:     heap * 10 / 100,
+	}
+}
+
+// applyGoLimit gives the Go runtime its share, unless GOMEMLIMIT already did.
+func (b budgets) applyGoLimit() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(b.goHeap)
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+// config holds every setting of the server. The name of a field's flag is also
+// its key in the configuration file, and STACKHOUSE_ with the name in capitals
+// (dots and dashes as underscores) its environment variable. A flag wins over
+// the environment, that over the file, that over the default.
+type config struct {
+	ConfigFile string `name:"config.file" placeholder:"FILE" help:"YAML file with settings; its keys are the names of these flags, flat (http.listen: …) or nested. $${NAME} and $${NAME:default} in values are replaced from the environment."`
+	DataDir    string `name:"data-dir" default:"./data" placeholder:"DIR" help:"Directory for everything that is stored (default ${default})."`
+
+	HTTPListen string `name:"http.listen" default:"127.0.0.1:4040" placeholder:"ADDR" help:"Address of the profiling API over HTTP and gRPC, of metrics and of the web page (default ${default})."`
+	PGListen   string `name:"pg.listen" default:"127.0.0.1:4042" placeholder:"ADDR" help:"Address of the Postgres endpoint (default ${default}). This version has no such endpoint yet: the address is checked and nothing listens on it."`
+	PeerListen string `name:"peer.listen" default:"127.0.0.1:4043" placeholder:"ADDR" help:"Address for other nodes of the same warehouse (default ${default})."`
+
+	Roles  string `name:"roles" default:"all" placeholder:"SET" help:"What this process does (default ${default}). This version runs every role in one process, so that all is the only value."`
+	Memory share  `name:"memory" default:"50%" placeholder:"SIZE" help:"Memory to use: a size, or a percentage of what the machine or control group has (default ${default})."`
+
+	Retention  period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
+	GCGrace    period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
+	CacheBytes share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
+
+	LimitProfileBytes    size `name:"limits.profile-bytes" default:"32MiB" placeholder:"SIZE" group:"limits" help:"Largest profile, unpacked; above it a profile is refused (default ${default})."`
+	LimitSamples         int  `name:"limits.samples" default:"1000000" placeholder:"N" group:"limits" help:"Most samples of a profile; above it a profile is refused (default ${default})."`
+	LimitDepth           int  `name:"limits.depth" default:"4096" placeholder:"N" group:"limits" help:"Deepest stacktrace; what is deeper is cut at the root and flagged (default ${default})."`
+	LimitSymbolBytes     size `name:"limits.symbol-bytes" default:"64KiB" placeholder:"SIZE" group:"limits" help:"Longest name of a function, file or mapping; what is longer is cut and flagged (default ${default})."`
+	LimitLabels          int  `name:"limits.labels" default:"30" placeholder:"N" group:"limits" help:"Most labels of a series (default ${default})."`
+	LimitLabelNameBytes  int  `name:"limits.label-name-bytes" default:"1024" placeholder:"N" group:"limits" help:"Longest label name (default ${default})."`
+	LimitLabelValueBytes int  `name:"limits.label-value-bytes" default:"2048" placeholder:"N" group:"limits" help:"Longest label value (default ${default})."`
+	LimitSampleLabels    int  `name:"limits.sample-labels" default:"100" placeholder:"N" group:"limits" help:"Most labels of one sample (default ${default})."`
+
+	SelfProfiling bool   `name:"self-profiling" default:"true" negatable:"" help:"Send the server's own profiles to itself, as service stackhouse (on unless switched off)."`
+	LogLevel      level  `name:"log.level" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
+	LogFormat     string `name:"log.format" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: text or json (default ${default})."`
+}
+
+// validate names the first setting that cannot be used.
+func (c *config) validate() error {
+	for _, a := range []struct{ name, value string }{
+		{"http.listen", c.HTTPListen}, {"pg.listen", c.PGListen}, {"peer.listen", c.PeerListen},
+	} {
+		if err := validateAddress(a.value); err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+	}
+	switch {
+	case c.DataDir == "":
+		return fmt.Errorf("data-dir: a directory is needed")
+	case c.Roles != "all":
+		return fmt.Errorf("roles: %q is not possible: this version runs all roles in one process, the only value is all", c.Roles)
+	case !slices.Contains([]string{"text", "json"}, c.LogFormat):
+		return fmt.Errorf("log.format: %q is neither text nor json", c.LogFormat)
+	case c.CacheBytes.of(1<<40) == 0:
+		return fmt.Errorf("cache.bytes: some space is needed, 64MiB is little")
+	}
+	return c.validateLimits()
+}
+
+func (c *config) validateLimits() error {
+	for _, l := range []struct {
+		name  string
+		value int64
+	}{
+		{"profile-bytes", int64(c.LimitProfileBytes)},
+		{"samples", int64(c.LimitSamples)},
+		{"depth", int64(c.LimitDepth)},
+		{"symbol-bytes", int64(c.LimitSymbolBytes)},
+		{"labels", int64(c.LimitLabels)},
+		{"label-name-bytes", int64(c.LimitLabelNameBytes)},
+		{"label-value-bytes", int64(c.LimitLabelValueBytes)},
+		{"sample-labels", int64(c.LimitSampleLabels)},
+	} {
+		if l.value < 1 {
+			return fmt.Errorf("limits.%s: %d is too small: the least is 1", l.name, l.value)
+		}
+		if l.value > maxLimit {
+			return fmt.Errorf("limits.%s: %d is too large: the most is %d", l.name, l.value, int64(maxLimit))
+		}
+	}
+	return nil
+}
+
+// maxLimit keeps sums and 32-bit positions of the decoders far from overflow.
+const maxLimit = 1 << 30
+
+// validateAddress checks host:port without looking anything up.
+func validateAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return fmt.Errorf("%q is no address: want host:port, such as 127.0.0.1:4040 or :4040", addr)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no address: bad port %q", addr, port)
+	}
+	return nil
+}
+
+// memoryBytes returns --memory in bytes, given what the machine has.
+func (c *config) memoryBytes(available int64) (int64, error) {
+	n := c.Memory.of(available)
+	if n < minMemory {
+		return 0, fmt.Errorf("memory: %s is too little: the least is %s", size(n), size(minMemory))
+	}
+	return n, nil
+}
+
+// maxCacheBytes is the most that a percentage for the cache amounts to.
+const maxCacheBytes = 10 << 30
+
+// cacheBytes returns --cache.bytes in bytes, given the disk's size.
+func (c *config) cacheBytes(disk int64) int64 {
+	n := c.CacheBytes.of(disk)
+	if c.CacheBytes.percent > 0 {
+		n = min(n, maxCacheBytes)
+	}
+	return n
+}
+
+// retention returns --retention; zero means for ever.
+func (c *config) retention() time.Duration { return time.Duration(c.Retention) }
+
+// envName returns the environment variable of a setting.
+func envName(setting string) string {
+	return "STACKHOUSE_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(setting))
+}

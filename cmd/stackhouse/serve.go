@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/stackhouse-db/stackhouse/api"
+	"github.com/stackhouse-db/stackhouse/ingest"
+	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/sql/query"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/block"
+	"github.com/stackhouse-db/stackhouse/warehouse/cache"
+	"github.com/stackhouse-db/stackhouse/warehouse/object"
+	"github.com/stackhouse-db/stackhouse/warehouse/profile"
+)
+
+// currentFormats are the versions that this program reads and writes. The
+// metastore's folder has a FORMAT of its own.
+var currentFormats = formats{"directory": 1, "block": block.FormatVersion}
+
+// Deadlines for stopping each stage. Together they are below ten seconds, which
+// is what supervisors allow before they kill.
+const (
+	stopSelf      = time.Second
+	drainRequests = 3 * time.Second
+	stopAPI       = drainRequests + 1500*time.Millisecond
+	stopIngest    = 1500 * time.Millisecond
+	stopMetastore = 1500 * time.Millisecond
+	stopResource  = 500 * time.Millisecond
+)
+
+// maxPushBytes is the largest body of a push where memory allows it.
+const maxPushBytes = 256 << 20
+
+// serve runs the server until ctx is done: it takes the port and the data
+// directory, opens what is stored, and prints the banner on stdout once
+// everything is ready.
+func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout io.Writer) error {
+	b.applyGoLimit()
+	ln, err := listen(ctx, "http.listen", cfg.HTTPListen)
+	if err != nil {
+		return err
+	}
+	defer ln.Close() // again, if the server had it
+	dir, err := openDataDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer dir.close()
+
+	n, err := newNode(cfg, b, dir, ln.Addr().String(), log)
+	if err != nil {
+		return err
+	}
+	starting := answerStarting(ln)
+	defer func() { _ = starting.stop() }() // if the start was not finished
+	started := func() {
+		if err := writeBanner(stdout, cfg, dir.path, ln.Addr().String()); err != nil {
+			log.Warn("no banner", "err", err)
+		}
+		log.Info("ready", "version", buildVersion(), "http", ln.Addr().String(), "memory", size(b.total).String())
+	}
+	return runStages(ctx, log, started, n.stages(ln, starting)...)
+}
+
+// node is everything of one process, joined and not running.
+type node struct {
+	cfg  *config
+	log  *slog.Logger
+	meta *metastore.Metastore
+	ing  *ingest.Ingester
+	api  *api.Server
+
+	resources []stage // what is only to be closed, in the order of opening
+}
+
+// newNode opens every component, the lower ones first. After an error, what was
+// opened is left to the end of the process.
+func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger) (*node, error) {
+	n := &node{cfg: cfg, log: log}
+	reg := newRegistry()
+	component := func(name string) *slog.Logger { return log.With("component", name) }
+
+	files, err := object.NewFilesystem(dir.file(bucketDir))
+	if err != nil {
+		return n, err
+	}
+	bucket := object.Instrument(files, reg)
+
+	disk, err := dir.diskBytes()
+	if err != nil {
+		return n, err
+	}
+	sections, err := cache.OpenSections(cache.SectionsOptions{
+		Dir: dir.file(cacheDir), MaxBytes: cfg.cacheBytes(disk), Bucket: bucket,
+		Logger: component("cache"), Registry: reg,
+	})
+	if err != nil {
+		return n, err
+	}
+	n.addResource("cache", sections)
+
+	n.meta, err = metastore.Open(metastore.Options{
+		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
+		Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
+		Logger: component("metastore"), Registry: reg,
+	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return n, fmt.Errorf("--peer.listen: %s is in use by another process; stop it or choose another address", cfg.PeerListen)
+	}
+	if err != nil {
+		return n, err
+	}
+
+	eng, err := engine.Open(engine.Options{
+		MemoryBytes: b.engine, TempDir: dir.file(tempDir),
+		AllowedDirs: []string{dir.file(cacheDir), dir.file(bucketDir)},
+		Logger:      component("engine"), Registry: reg,
+	})
+	if err != nil {
+		return n, err
+	}
+	n.addResource("engine", eng)
+
+	questions, err := query.New(query.Options{
+		Index: index{n.meta}, Sections: sections, Symbols: cache.NewSymbols(b.symbols), Engine: eng,
+		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples,
+		Logger: component("query"), Registry: reg,
+	})
+	if err != nil {
+		return n, err
+	}
+
+	n.ing, err = ingest.New(ingest.Options{
+		Store: bucket, Registrar: n.meta, Sections: sections,
+		Limits: cfg.limits(), Oldest: cfg.oldest,
+		MemoryBytes: b.pushes, DefinitionBytes: b.definitions,
+		Logger: component("ingest"), Registry: reg,
+	})
+	if err != nil {
+		return n, err
+	}
+
+	n.api, err = api.New(api.Options{
+		Pusher: n.ing, Querier: questions, Index: index{n.meta}, Ready: n.meta.Ready,
+		Info:   func() api.Info { return cfg.info(dir.path, addr) },
+		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
+		Logger: component("api"), Registry: reg, Gatherer: reg,
+	})
+	return n, err
+}
+
+// stages lists the components in their order of starting. Requests end before
+// what they call: an ingester still registers the last segment of a push.
+func (n *node) stages(ln net.Listener, starting *startingServer) []stage {
+	serveAPI := func(ctx context.Context) error {
+		if err := starting.stop(); err != nil {
+			return err
+		}
+		return n.api.Run(ctx, ln)
+	}
+	stages := slices.Concat(n.resources, []stage{
+		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
+		{name: "ingest", run: n.ing.Run, stop: stopIngest},
+		{name: "api", run: serveAPI, stop: stopAPI},
+	})
+	if n.cfg.SelfProfiling {
+		self := func(ctx context.Context) error { return profileSelf(ctx, ln.Addr().String(), n.log) }
+		stages = append(stages, stage{name: "self-profiling", run: self, stop: stopSelf})
+	}
+	return stages
+}
+
+// addResource makes a stage of what has no work of its own: it is closed when
+// everything that uses it has stopped.
+func (n *node) addResource(name string, c io.Closer) {
+	n.resources = append(n.resources, stage{name: name, stop: stopResource, run: func(ctx context.Context) error {
+		<-ctx.Done()
+		return c.Close()
+	}})
+}
+
+// index is the metastore as queries see it.
+type index struct{ meta *metastore.Metastore }
+
+// Snapshot implements query.Index.
+func (i index) Snapshot(ctx context.Context) (query.Snapshot, error) { return i.meta.Snapshot(ctx) }
+
+// newRegistry returns the process's only registry, which has the figures of the
+// process and of the Go runtime already.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "stackhouse_build_info",
+		Help:        "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": buildVersion(), "commit": commit},
+	})
+	build.Set(1)
+	reg.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build,
+	)
+	return reg
+}
+
+// limits returns the bounds of one profile.
+func (c *config) limits() *profile.Limits {
+	l := profile.DefaultLimits()
+	l.MaxBytes = int64(c.LimitProfileBytes)
+	l.MaxSamples = c.LimitSamples
+	l.MaxDepth = c.LimitDepth
+	l.MaxSymbolBytes = int(c.LimitSymbolBytes)
+	l.MaxLabels = c.LimitLabels
+	l.MaxLabelName = c.LimitLabelNameBytes
+	l.MaxLabelValue = c.LimitLabelValueBytes
+	l.MaxSampleLabels = c.LimitSampleLabels
+	return &l
+}
+
+// oldest returns the start of what retention keeps; 0 means everything.
+func (c *config) oldest(warehouse.Tenant) warehouse.Micros {
+	if c.Retention == 0 {
+		return 0
+	}
+	return warehouse.Micros(time.Now().Add(-c.retention()).UnixMicro())
+}
+
+// info is what the first page says about the process.
+func (c *config) info(dataPath, addr string) api.Info {
+	return api.Info{
+		Version: buildVersion(), Revision: commit, Retention: c.retention(), DataDir: filepath.Clean(dataPath),
+		Addresses: []api.Address{
+			{Name: "HTTP and gRPC", Address: addr},
+			{Name: "peers", Address: c.PeerListen},
+		},
+	}
+}
