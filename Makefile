@@ -37,7 +37,7 @@ deps: ## check for what a build needs: Go, gcc, g++ (installed in CI if missing)
 
 .PHONY: build
 build: deps ## build bin/stackhouse
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/stackhouse ./cmd/stackhouse
+	go build -ldflags '$(LDFLAGS)' -o bin/stackhouse ./cmd/stackhouse
 
 .PHONY: run
 run: build ## build, then run the server with data in ./data; ARGS adds flags
