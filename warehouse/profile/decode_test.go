@@ -244,3 +244,13 @@ func TestDecodeLineWithoutFunction(t *testing.T) {
 	assert.Equal(t, []Line{{1, 22}}, p.Lines)
 	assert.Equal(t, p.Locations[1].FirstLine, p.Locations[1].LinesEnd)
 }
+
+// Many samples of many types, of which none has a value, buy no memory.
+func TestDecodeMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	body := pbJoin(pbString(""), bytes.Repeat(pbBytes(profileSampleType), 10_000), bytes.Repeat(pbBytes(profileSample), 500_000))
+	var d Decoder
+	_, err := d.Decode(body, Limits{})
+	require.ErrorContains(t, err, "sample 0 has 0 values, want one per sample type: 10000")
+	assert.LessOrEqual(t, cap(d.p.Values), 2*len(body))
+}

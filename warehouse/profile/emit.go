@@ -47,7 +47,6 @@ func (e *emitter) series(n *normalizer, split *splitter, types []namedType) ([]P
 			out = append(out, s)
 		}
 	}
-	e.release()
 	return out, nil
 }
 
@@ -100,7 +99,7 @@ func (e *emitter) allocate(nTypes int) {
 func (e *emitter) release() {
 	e.stacks, e.values = nil, nil
 	clear(e.groups)
-	e.groups, e.counts = reuse(e.groups), reuse(e.counts)
+	e.groups, e.counts, e.record = reuse(e.groups), reuse(e.counts), reuse(e.record)
 }
 
 // columns are the keys of a series' rows.

@@ -14,6 +14,8 @@ import (
 // FuzzDecode: no body panics or is refused with anything but Invalid; what is
 // accepted holds its promises, and is prepared the same by a Preparer that has
 // seen the input before.
+//
+//	go test ./warehouse/profile -run '^$' -fuzz FuzzDecode -fuzztime 30s -fuzzminimizetime 10x
 func FuzzDecode(f *testing.F) {
 	files, err := filepath.Glob("../../testdata/pprof/*.pb.gz")
 	require.NoError(f, err)

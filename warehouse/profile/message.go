@@ -282,7 +282,8 @@ const (
 func (d *Decoder) decodeSamples() error {
 	p := &d.p
 	p.Samples = slices.Grow(p.Samples, len(d.samples))
-	p.Values = slices.Grow(p.Values, len(d.samples)*len(p.SampleTypes))
+	// A value takes a byte at least: a body that has too few is refused below.
+	p.Values = slices.Grow(p.Values, min(len(d.samples)*len(p.SampleTypes), len(p.Body)))
 	for i, t := range d.samples {
 		if err := d.decodeSample(i, d.walk(t)); err != nil {
 			return err
@@ -358,7 +359,7 @@ func (d *Decoder) packedLocations(sample int, b []byte) error {
 			id = id&0x7f | uint64(b[i+1])<<7
 			i += 2
 		default:
-			if id, i = longUvarint(b, i); i < 0 {
+			if id, i = uvarint(b, i); i < 0 {
 				return malformed("decode profile: sample %d: location ids are cut short", sample)
 			}
 		}

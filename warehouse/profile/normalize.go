@@ -33,7 +33,7 @@ type normalizer struct {
 	depthCut         bool // a stack was cut
 }
 
-func (n *normalizer) reset() {
+func (n *normalizer) release() {
 	n.rows, n.regroup, n.starts = reuse(n.rows), reuse(n.regroup), reuse(n.starts)
 	n.merged, n.sums = reuse(n.merged), reuse(n.sums)
 	n.zeros, n.negatives, n.depthCut = 0, 0, false

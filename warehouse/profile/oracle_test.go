@@ -260,7 +260,11 @@ func functionRows(t testing.TB, p *profile.Prepared) rows {
 // its tables doubled, its samples split in two.
 func TestLayoutsAgree(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		plain := seed%2 == 0
 		for _, g := range warehousetest.Generate(rng, warehousetest.Shape{Profiles: 2, Plain: plain}) {

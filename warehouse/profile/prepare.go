@@ -86,6 +86,7 @@ type Preparer struct {
 // Errors are Invalid and have a reason. The result keeps neither raw.Body nor
 // anything of the Preparer.
 func (p *Preparer) Prepare(tenant warehouse.Tenant, raw Raw, ordinal int, received time.Time, lim Limits) (*Prepared, error) {
+	defer p.release()
 	lim = lim.withDefaults()
 	out := &Prepared{Tenant: tenant, Received: warehouse.MicrosOf(received)}
 	if err := p.open(raw, &lim); err != nil {
@@ -110,11 +111,10 @@ func (p *Preparer) Prepare(tenant warehouse.Tenant, raw Raw, ordinal int, receiv
 // open reads the labels, inflates the body and decodes it.
 func (p *Preparer) open(raw Raw, lim *Limits) error {
 	var err error
-	clear(p.labels)
-	if p.labels, err = canonicalLabels(p.labels[:0], raw.Labels, lim); err != nil {
+	if p.labels, err = canonicalLabels(p.labels, raw.Labels, lim); err != nil {
 		return err
 	}
-	p.record = appendLabels(reuse(p.record), p.labels)
+	p.record = appendLabels(p.record, p.labels)
 	start := len(p.record)
 	if p.record, err = Inflate(p.record, raw.Body, lim.MaxBytes); err != nil {
 		return err
@@ -180,7 +180,6 @@ func (p *Preparer) name(raw Raw, lim *Limits) error {
 	if p.types == nil {
 		p.types = make(typeNames)
 	}
-	p.named = p.named[:0]
 	seen := make(map[string]struct{}, len(body.SampleTypes))
 	for _, t := range body.SampleTypes {
 		var n namedType
@@ -199,8 +198,7 @@ func (p *Preparer) name(raw Raw, lim *Limits) error {
 // load turns the samples into series.
 func (p *Preparer) load(out *Prepared, lim *Limits) error {
 	body := &p.decoder.p
-	p.split.reset(storedLabels(p.labels))
-	p.rows.reset()
+	p.split.begin(storedLabels(p.labels))
 	p.symbols.load(body, &out.definitions, lim)
 	if err := p.rows.collect(body, &p.split, &p.symbols, lim); err != nil {
 		return err
@@ -235,7 +233,17 @@ func (p *Preparer) finish(out *Prepared) {
 	}
 	out.Flags = int32(flags)
 	out.SizeBytes = int64(unsafe.Sizeof(*out)) + out.definitions.sizeBytes() + p.emit.bytes
-	clear(p.labels) // they belong to the request
-	clear(p.split.groups)
-	p.split.base = nil
+}
+
+// release lets go of the request and the body, and of scratch that grew too large
+// to keep. It leaves the Preparer ready for the next profile.
+func (p *Preparer) release() {
+	p.decoder.reset()
+	p.split.release()
+	p.symbols.release()
+	p.rows.release()
+	p.emit.release()
+	clear(p.labels)
+	p.labels, p.named = reuse(p.labels), reuse(p.named)
+	p.record, p.text = reuse(p.record), reuse(p.text)
 }

@@ -367,6 +367,7 @@ func TestDepthCut(t *testing.T) {
 	p.Location[1].Line = []pprof.Line{p.Location[1].Line[0], p.Location[0].Line[0]} // b, inlined into a
 	add(p, "cbaac", 1, 10)                                                          // c, b+a, a, a, c: 6 frames
 	add(p, "aac", 1, 20)
+	sent := raw(t, p)
 	tests := []struct {
 		depth int
 		want  []string
@@ -381,7 +382,7 @@ func TestDepthCut(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.depth), func(t *testing.T) {
 			t.Parallel()
-			got := prepare(t, raw(t, p), profile.Limits{MaxDepth: tt.depth})
+			got := prepare(t, sent, profile.Limits{MaxDepth: tt.depth})
 			want := []string{"cpu = 30"}
 			for _, w := range tt.want {
 				want = append(want, "cpu "+w)
@@ -390,7 +391,7 @@ func TestDepthCut(t *testing.T) {
 			assert.Equal(t, tt.flags, got.Flags)
 		})
 	}
-	cut := prepare(t, raw(t, p), profile.Limits{MaxDepth: 3})
+	cut := prepare(t, sent, profile.Limits{MaxDepth: 3})
 	short := testProfile()
 	add(short, "aac", 1, 30)
 	assert.Equal(t, prepare(t, raw(t, short), profile.Limits{}).Series[1].Stacks, cut.Series[1].Stacks, "the id is that of what is kept")

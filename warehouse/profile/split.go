@@ -46,13 +46,22 @@ type splitter struct {
 	lastTrace  warehouse.TraceID
 }
 
-func (s *splitter) reset(base warehouse.Labels) {
-	s.base, s.cut, s.lastLabels = base, false, nil
-	clear(s.groups)
-	s.groups = reuse(s.groups)
-	s.spans, s.traces = reuse(s.spans), reuse(s.traces)
-	if s.index == nil || len(s.index) > maxKeptIDs {
+// begin starts with a profile of these labels.
+func (s *splitter) begin(base warehouse.Labels) {
+	s.base = base
+	if s.index == nil {
 		s.index = make(map[string]uint32)
+	}
+}
+
+func (s *splitter) release() {
+	clear(s.groups)
+	clear(s.set[:cap(s.set)])
+	s.groups, s.set, s.key = reuse(s.groups), reuse(s.set), reuse(s.key)
+	s.spans, s.traces = reuse(s.spans), reuse(s.traces)
+	s.base, s.lastLabels, s.cut = nil, nil, false
+	if len(s.index) > maxKeptIDs {
+		s.index = nil
 	}
 	clear(s.index)
 }

@@ -56,6 +56,12 @@ func (s *symbolizer) load(p *Profile, defs *definitions, lim *Limits) {
 	if s.textFrom < s.textEnd {
 		defs.text, defs.textFrom = string(p.Body[s.textFrom:s.textEnd]), s.textFrom
 	}
+}
+
+func (s *symbolizer) release() {
+	clear(s.mappings)
+	s.functions, s.mappings, s.locations = reuse(s.functions), reuse(s.mappings), reuse(s.locations)
+	s.record = reuse(s.record)
 	s.p, s.defs = nil, nil
 }
 
@@ -74,8 +80,9 @@ func (s *symbolizer) text(i uint32) (Text, string) {
 }
 
 func (s *symbolizer) loadFunctions() {
-	s.functions = slices.Grow(reuse(s.functions), len(s.p.Functions))
+	s.functions = slices.Grow(s.functions, len(s.p.Functions))
 	s.defs.functions = make([]functionDef, len(s.p.Functions))
+	record := s.record // a store to s for each record would cost a write barrier
 	for i := range s.p.Functions {
 		f, def := &s.p.Functions[i], &s.defs.functions[i]
 		var name, system, file string
@@ -83,13 +90,14 @@ func (s *symbolizer) loadFunctions() {
 		def.system, system = s.text(f.SystemName)
 		def.file, file = s.text(f.File)
 		def.startLine = f.StartLine
-		s.record = appendFunction(s.record[:0], name, system, file, f.StartLine)
-		s.functions = append(s.functions, functionFact{hashRecord(s.record), uint64(len(name) + len(system) + len(file))})
+		record = appendFunction(record[:0], name, system, file, f.StartLine)
+		s.functions = append(s.functions, functionFact{hashRecord(record), uint64(len(name) + len(system) + len(file))})
 	}
+	s.record = record
 }
 
 func (s *symbolizer) loadMappings() {
-	s.mappings = append(slices.Grow(reuse(s.mappings), len(s.p.Mappings)+1), mappingFact{})
+	s.mappings = append(slices.Grow(s.mappings, len(s.p.Mappings)+1), mappingFact{})
 	s.defs.mappings = make([]mappingDef, len(s.p.Mappings)+1)
 	for i := range s.p.Mappings {
 		m, def := &s.p.Mappings[i], &s.defs.mappings[i+1]
@@ -111,16 +119,31 @@ func baseName(path string) string {
 }
 
 func (s *symbolizer) loadLocations() {
-	p := s.p
-	s.locations = slices.Grow(reuse(s.locations), len(p.Locations))
+	p, record := s.p, s.record
+	lines := make([]lineDef, 0, len(p.Lines)+s.countUnsymbolised())
+	s.locations = slices.Grow(s.locations, len(p.Locations))
 	s.defs.locations = make([]locationDef, len(p.Locations)+1)
-	s.defs.lines = make([]lineDef, 0, len(p.Lines)+s.countUnsymbolised())
 	for i := range p.Locations {
 		l := &p.Locations[i]
-		s.defs.locations[i] = locationDef{uint32(len(s.defs.lines)), l.Mapping}
-		s.locations = append(s.locations, s.location(l))
+		s.defs.locations[i] = locationDef{uint32(len(lines)), l.Mapping}
+		var fact locationFact
+		if l.FirstLine == l.LinesEnd {
+			m := &s.mappings[l.Mapping]
+			address := l.Address + m.relocation
+			lines = append(lines, lineDef{noFunction, int64(address)})
+			record = appendAddress(record[:0], m.binary, address)
+			fact = locationFact{frames: 1, size: frameBytes + m.size}
+		} else {
+			for _, line := range p.Lines[l.FirstLine:l.LinesEnd] {
+				lines = append(lines, lineDef{line.Function, line.Line})
+			}
+			record, fact = s.location(record[:0], l)
+		}
+		fact.hash = hashRecord(record)
+		s.locations = append(s.locations, fact)
 	}
-	s.defs.locations[len(p.Locations)].firstLine = uint32(len(s.defs.lines))
+	s.defs.locations[len(p.Locations)].firstLine = uint32(len(lines))
+	s.defs.lines, s.record = lines, record
 }
 
 func (s *symbolizer) countUnsymbolised() int {
@@ -133,34 +156,31 @@ func (s *symbolizer) countUnsymbolised() int {
 	return n
 }
 
-// location computes a location's facts and appends its lines to the definitions.
-func (s *symbolizer) location(l *Location) locationFact {
+// location appends the record of a location that has lines, and returns its facts
+// but for the hash.
+func (s *symbolizer) location(record []byte, l *Location) ([]byte, locationFact) {
 	m := &s.mappings[l.Mapping]
 	lines := s.p.Lines[l.FirstLine:l.LinesEnd]
-	if len(lines) == 0 {
-		address := l.Address + m.relocation
-		s.defs.lines = append(s.defs.lines, lineDef{noFunction, int64(address)})
-		s.record = appendAddress(s.record[:0], m.binary, address)
-		return locationFact{hashRecord(s.record), 1, frameBytes + m.size}
-	}
 	fact := locationFact{frames: uint32(len(lines))}
-	s.record = appendLocation(s.record[:0], m.base, len(lines))
+	record = appendLocation(record, m.base, len(lines))
 	for _, line := range lines {
-		s.defs.lines = append(s.defs.lines, lineDef{line.Function, line.Line})
-		s.record = appendLine(s.record, s.functions[line.Function].hash, line.Line)
-		fact.size += frameBytes + m.size + s.functions[line.Function].size
+		f := &s.functions[line.Function]
+		record = appendLine(record, f.hash, line.Line)
+		fact.size += frameBytes + m.size + f.size
 	}
-	fact.hash = hashRecord(s.record)
-	return fact
+	return record, fact
 }
 
 // stack returns the id of a stack after cutting it to maxDepth frames. The second
 // result is how many of its locations, from the leaf, were cut.
 func (s *symbolizer) stack(locations []uint32, maxDepth int) (warehouse.StacktraceID, int) {
 	n := len(locations)
-	s.record = appendStack(slices.Grow(s.record[:0], 16+8*n), n)
-	header := len(s.record)
-	record := s.record[:header+8*n]
+	if need := 16 + 8*n; cap(s.record) < need {
+		s.record = make([]byte, 0, 2*need)
+	}
+	record := appendStack(s.record[:0], n)
+	header := len(record)
+	record = record[:header+8*n]
 	frames := uint64(0)
 	for i, l := range locations {
 		fact := &s.locations[l]

@@ -35,10 +35,11 @@ func (f *fields) next() bool {
 		return false
 	}
 	tag := uint64(b[i])
-	if tag < 0x80 {
-		i++
-	} else if tag, i = uvarint(b, i); i < 0 {
-		return f.fail("tag is cut short")
+	i++
+	if tag >= 0x80 {
+		if tag, i = uvarint(b, i-1); i < 0 {
+			return f.fail("tag is cut short")
+		}
 	}
 	f.num, f.typ = tag>>3, wireType(tag&7)
 	if f.num == 0 || f.num > 1<<29-1 {
@@ -56,6 +57,16 @@ func (f *fields) next() bool {
 		}
 		f.start, f.end = i, i+int(n)
 		i = f.end
+	default:
+		return f.skip(i)
+	}
+	f.pos = i
+	return true
+}
+
+// skip passes over a field of fixed size at position i.
+func (f *fields) skip(i int) bool {
+	switch f.typ {
 	case wireFixed64:
 		i += 8
 	case wireFixed32:
@@ -63,7 +74,7 @@ func (f *fields) next() bool {
 	default:
 		return f.fail("wire type is unknown")
 	}
-	if i > len(b) {
+	if i > len(f.b) {
 		return f.fail("field is longer than its message")
 	}
 	f.pos = i
@@ -103,14 +114,20 @@ func (f *fields) mismatch() {
 func (f *fields) nested() fields { return fields{b: f.b[:f.end], pos: f.start} }
 
 // uvarint reads the varint at b[i:] and returns it with the position behind it,
-// which is negative if the varint is cut short or does not fit 64 bits.
+// which is negative if the varint is cut short or does not fit 64 bits. Nearly
+// all varints of a profile have one or two bytes.
 func uvarint(b []byte, i int) (uint64, int) {
-	if i < len(b) && b[i] < 0x80 {
-		return uint64(b[i]), i + 1
+	if i < len(b) {
+		if c := b[i]; c < 0x80 {
+			return uint64(c), i + 1
+		} else if i+1 < len(b) && b[i+1] < 0x80 {
+			return uint64(c&0x7f) | uint64(b[i+1])<<7, i + 2
+		}
 	}
 	return longUvarint(b, i)
 }
 
+//go:noinline
 func longUvarint(b []byte, i int) (uint64, int) {
 	var v uint64
 	for shift := uint(0); i < len(b); shift += 7 {

@@ -179,12 +179,13 @@ func (b *builder) build(at time.Time) Generated {
 		"pod", fmt.Sprintf("%s-%d", b.service.name, b.rng.IntN(b.shape.Pods)),
 		"version", fmt.Sprintf("1.%d", b.rng.IntN(2)),
 	)
+	period := b.kind.period
 	p := &pprof.Profile{
-		TimeNanos: at.UnixNano(), DurationNanos: g.DurationNs, Period: g.Period, PeriodType: &b.kind.period,
+		TimeNanos: at.UnixNano(), DurationNanos: g.DurationNs, Period: g.Period, PeriodType: &period,
 		Mapping: []*pprof.Mapping{b.service.mapping}, Function: b.service.functions, Location: b.service.locations,
 	}
-	for i := range b.kind.types {
-		p.SampleType = append(p.SampleType, &b.kind.types[i])
+	for _, t := range b.kind.types { // copies: encoding writes to them
+		p.SampleType = append(p.SampleType, &t)
 	}
 	b.series = map[string]*Series{}
 	for range b.size() {
