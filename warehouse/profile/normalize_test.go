@@ -2,6 +2,7 @@ package profile
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,4 +40,19 @@ func TestDefineRefusesCollision(t *testing.T) {
 	assert.Equal(t, []warehouse.StacktraceID{5, 6}, defs.ids)
 	assert.Equal(t, []uint32{0, 2, 3}, defs.starts)
 	assert.Equal(t, []uint32{0, 1, 0}, defs.refs)
+}
+
+// A sample label without a name or a value is none, whichever string says so.
+func TestSplitIgnoresEmptyLabels(t *testing.T) {
+	t.Parallel()
+	parts := append(base(), pbString("")) // string 10, empty like string 0
+	parts[1] = pbBytes(profileSample, pbPacked(1, 1, 2), pbPacked(2, 7),
+		pbBytes(3, pbVarint(2, strCart)),
+		pbBytes(3, pbVarint(1, 10), pbVarint(2, strCart)),
+		pbBytes(3, pbVarint(1, strEndpoint)),
+		pbBytes(3, pbVarint(1, strEndpoint), pbVarint(2, 10)))
+	p, err := new(Preparer).Prepare("t", Raw{Labels: cpuLabels(), Body: pbJoin(parts...)}, 0, time.Now(), Limits{})
+	require.NoError(t, err)
+	require.Len(t, p.Series, 1)
+	assert.Equal(t, warehouse.LabelsOf("service_name", "checkout"), p.Series[0].Labels)
 }

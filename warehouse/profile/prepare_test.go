@@ -143,6 +143,11 @@ func TestValues(t *testing.T) {
 			want: []string{"samples = 5", "samples [a b] 5", "cpu = 100", "cpu [a b] 100"}, flags: flagValues, negatives: 1,
 		},
 		{
+			name: "nor when they come first",
+			fill: func(p *pprof.Profile) { add(p, "ab", -3, 50); add(p, "ab", 5, 50) },
+			want: []string{"samples = 5", "samples [a b] 5", "cpu = 100", "cpu [a b] 100"}, flags: flagValues, negatives: 1,
+		},
+		{
 			name: "equal stacks are merged",
 			fill: func(p *pprof.Profile) { add(p, "ab", 1, 10); add(p, "cb", 1, 1); add(p, "ab", 2, 20) },
 			want: []string{"samples = 4", "samples [a b] 3", "samples [c b] 1", "cpu = 31", "cpu [a b] 30", "cpu [c b] 1"},
