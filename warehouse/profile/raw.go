@@ -36,16 +36,12 @@ type SampleTypeConfig struct {
 }
 
 // DefaultSampleTypes returns the configuration of an /ingest request that brings
-// none: the sample types of Go's profiles.
+// none: the display names of Go's sample types that differ from the types.
 func DefaultSampleTypes() map[string]SampleTypeConfig {
 	return map[string]SampleTypeConfig{
-		"samples":       {DisplayName: "cpu", Units: "samples", Sampled: true},
-		"inuse_objects": {Units: "objects", Aggregation: "average"},
-		"inuse_space":   {Units: "bytes", Aggregation: "average"},
-		"alloc_objects": {Units: "objects", Cumulative: true},
-		"alloc_space":   {Units: "bytes", Cumulative: true},
-		"goroutine":     {DisplayName: "goroutines", Units: "goroutines", Aggregation: "average"},
-		"contentions":   {DisplayName: "mutex_count", Units: "lock_samples", Cumulative: true},
-		"delay":         {DisplayName: "mutex_duration", Units: "lock_nanoseconds", Cumulative: true},
+		"samples":     {DisplayName: "cpu"},
+		"goroutine":   {DisplayName: "goroutines"},
+		"contentions": {DisplayName: "mutex_count"},
+		"delay":       {DisplayName: "mutex_duration"},
 	}
 }
