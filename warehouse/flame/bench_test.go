@@ -7,7 +7,7 @@ import (
 )
 
 // The benchmarks of this file run on trees of 10 thousand, 100 thousand and 1
-// million nodes (2, 17 and 220 thousand stacktraces of 10 to 50 frames):
+// million nodes (1, 18 and 270 thousand stacktraces of 10 to 50 frames):
 //
 //	go test -run='^$' -bench=. -benchmem ./warehouse/flame
 

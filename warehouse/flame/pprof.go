@@ -188,7 +188,7 @@ func (w *pprofWriter) location(number uint32) *profile.Location {
 // that has an address was made up from it, for people to see.
 func (w *pprofWriter) hasSymbols(f *frame) bool {
 	fn := &w.symbols.functions[f.function]
-	return f.address == 0 && (w.symbols.strings[fn.name] != "" || w.symbols.strings[fn.system] != "")
+	return f.address == 0 && (fn.name != 0 || fn.system != 0)
 }
 
 func (w *pprofWriter) function(n uint32) *profile.Function {

@@ -2,6 +2,7 @@ package flame
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,8 +31,8 @@ type Symbols struct {
 
 	mu sync.RWMutex // guards all below
 
-	text      int64 // bytes of strings
-	strings   interner[string]
+	text      int64            // bytes of strings
+	strings   interner[string] // Invariant: number 0 is ""
 	mappings  interner[mapping]
 	functions interner[function]
 
@@ -88,6 +89,7 @@ func NewSymbols() *Symbols {
 		frameSlots: make([]uint32, minSlots),
 		stacks:     newInterner[warehouse.StacktraceID](),
 	}
+	s.string("") // is number 0
 	s.measure()
 	return s
 }
@@ -150,10 +152,10 @@ func (s *Symbols) adopt(prev *Symbols, ids []warehouse.StacktraceID) []warehouse
 	defer prev.mu.RUnlock()
 
 	missing := ids[:0]
-	copied := map[uint32]uint32{0: 0} // of prev's nodes, ours
+	c := copier{from: prev, to: s, nodes: map[uint32]uint32{0: 0}, frames: map[uint32]uint32{}}
 	for _, id := range ids {
 		if n, ok := prev.stacks.find(id); ok {
-			s.stack(id, s.copyPath(prev, prev.leaves[n], copied))
+			s.stack(id, c.path(prev.leaves[n]))
 		} else {
 			missing = append(missing, id)
 		}
@@ -162,21 +164,39 @@ func (s *Symbols) adopt(prev *Symbols, ids []warehouse.StacktraceID) []warehouse
 	return missing
 }
 
-// copyPath interns the path of prev that ends at node.
-func (s *Symbols) copyPath(prev *Symbols, node uint32, copied map[uint32]uint32) uint32 {
-	var path []uint32 // what is not copied yet, leaf first
-	at, ok := copied[node]
+// copier copies paths and remembers what it has copied: the number in from, and
+// the number in to.
+type copier struct {
+	from, to *Symbols
+	nodes    map[uint32]uint32
+	frames   map[uint32]uint32
+	pending  []uint32 // reused
+}
+
+// path copies the path that ends at node.
+func (c *copier) path(node uint32) uint32 {
+	c.pending = c.pending[:0] // what is not copied yet, leaf first
+	at, ok := c.nodes[node]
 	for !ok {
-		path = append(path, node)
-		node = prev.paths.nodes[node].parent
-		at, ok = copied[node]
+		c.pending = append(c.pending, node)
+		node = c.from.paths.nodes[node].parent
+		at, ok = c.nodes[node]
 	}
-	for i := len(path) - 1; i >= 0; i-- {
-		f := prev.expand(prev.paths.nodes[path[i]].key)
-		at = s.step(at, s.frame(&f))
-		copied[path[i]] = at
+	for _, n := range slices.Backward(c.pending) {
+		at = c.to.step(at, c.frame(c.from.paths.nodes[n].key))
+		c.nodes[n] = at
 	}
 	return at
+}
+
+func (c *copier) frame(n uint32) uint32 {
+	f, ok := c.frames[n]
+	if !ok {
+		def := c.from.expand(n)
+		f = c.to.frame(&def)
+		c.frames[n] = f
+	}
+	return f
 }
 
 // AppendFrames appends the definition of a stacktrace, leaf first, and reports
