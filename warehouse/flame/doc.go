@@ -3,9 +3,10 @@
 //
 // # Parts
 //
-//   - symbols.go, trie.go, intern.go: [Symbols], the interned stacktraces of a
-//     tenant
-//   - tree.go: [Tree], a call tree whose nodes are named by function
+//   - symbols.go, frame.go, trie.go, intern.go: [Symbols], the interned
+//     stacktraces of a tenant
+//   - tree.go, shape.go: [Tree], a call tree whose nodes are named by function
+//   - rank.go, bitset.go: the orders by which trees are made
 //   - build.go, merge.go, trim.go, subtree.go: from values to a tree, from two
 //     trees to one, from large to small, from the whole to a call site
 //   - flamebearer.go, diff.go, binary.go, dot.go, pprof.go: the encodings
@@ -24,8 +25,8 @@
 //   - Sums are exact. A total above 2^63-1 is an OutOfRange error, never a
 //     wrapped or rounded number. Trimming moves values, it loses none.
 //   - Every node but the root has a total above 0.
-//   - Nothing recurses over the depth of a tree, and costs are linear in
-//     the number of nodes (and n log n in the number of distinct names).
+//   - Nothing recurses over the depth of a tree. Costs are linear in the number
+//     of nodes; only distinct names and frames are sorted.
 //   - Trees are immutable and safe for concurrent use. [Symbols] has a lock.
 //
 // Reading definitions from storage and summing samples is the query layer's
