@@ -163,35 +163,28 @@ func (fs filters) acceptsSeries(one *warehouse.Series) bool {
 	return slices.ContainsFunc(fs, func(f filter) bool { return one.Matches(f.series) })
 }
 
-// datasetKey is a service and a profile type.
-type datasetKey struct{ service, typ string }
-
-// open are the datasets of a view that some alternative accepts.
+// open is what the alternatives leave open in a view.
 type open struct {
 	targets []target
-	types   map[string]warehouse.ProfileType
-	filters map[datasetKey]filters
+	types   []warehouse.ProfileType // by number of dataset
+	filters []filters               // likewise: the alternatives that may accept it
 }
 
 func (v *view) open(fs filters) (*open, error) {
-	o := &open{types: map[string]warehouse.ProfileType{}, filters: map[datasetKey]filters{}}
+	o := &open{}
 	var bad error
-	o.targets = v.targets(func(service, text string) bool {
-		key := datasetKey{service, text}
-		left, known := o.filters[key]
-		if !known {
-			typ, ok := o.types[text]
-			if !ok {
-				var err error
-				if typ, err = warehouse.ParseProfileType(text); err != nil {
-					bad = warehouse.Errorf(warehouse.Corrupt, "list labels of service %q: %w", service, err)
-				}
-				o.types[text] = typ
-			}
-			left = fs.forDataset(service, typ)
-			o.filters[key] = left
+	o.targets = v.targets(func(name datasetName) int {
+		typ, err := warehouse.ParseProfileType(name.typ)
+		if err != nil {
+			bad = warehouse.Errorf(warehouse.Corrupt, "list labels of service %q: %w", name.service, err)
+			return -1
 		}
-		return len(left) > 0
+		left := fs.forDataset(name.service, typ)
+		if len(left) == 0 {
+			return -1
+		}
+		o.types, o.filters = append(o.types, typ), append(o.filters, left)
+		return len(o.types) - 1
 	})
 	return o, bad
 }
@@ -208,31 +201,22 @@ func (s *Service) eachDataset(ctx context.Context, t warehouse.Tenant, fs filter
 	if err != nil {
 		return err
 	}
-	seen := map[datasetKey]struct{}{}
-	var unsure []target
+	seen := make([]bool, len(o.types))
+	see := func(t *target, _ warehouse.SeriesID) {
+		if !seen[t.dataset] {
+			seen[t.dataset] = true
+			fn(t.service, o.types[t.dataset])
+		}
+	}
 	for i := range o.targets {
 		t := &o.targets[i]
 		// The span's ends are times of profiles.
 		if v.within.Contains(t.span.From) || v.within.Contains(t.span.To) {
-			seen[datasetKey{t.service, t.typ}] = struct{}{}
-		} else {
-			unsure = append(unsure, *t)
+			see(t, 0)
 		}
 	}
-	unsure = slices.DeleteFunc(unsure, func(t target) bool {
-		_, known := seen[datasetKey{t.service, t.typ}]
-		return known
-	})
-	err = s.eachPresent(ctx, v, unsure, func(t *target, _ warehouse.SeriesID) {
-		seen[datasetKey{t.service, t.typ}] = struct{}{}
-	})
-	if err != nil {
-		return err
-	}
-	for key := range seen {
-		fn(key.service, o.types[key.typ])
-	}
-	return nil
+	unsure := slices.DeleteFunc(o.targets, func(t target) bool { return seen[t.dataset] })
+	return s.eachPresent(ctx, v, unsure, see)
 }
 
 // eachSeries calls fn with the series that have a profile in r and match, once
@@ -247,11 +231,10 @@ func (s *Service) eachSeries(ctx context.Context, t warehouse.Tenant, sets [][]w
 	if err != nil {
 		return err
 	}
-	ids, of := seriesByID{}, map[warehouse.SeriesID]filters{}
+	ids, dataset := seriesByID{}, map[warehouse.SeriesID]int{}
 	err = s.eachPresent(ctx, v, o.targets, func(t *target, id warehouse.SeriesID) {
-		if _, seen := ids[id]; !seen {
-			ids[id] = nil
-			of[id] = o.filters[datasetKey{t.service, t.typ}]
+		if _, seen := dataset[id]; !seen {
+			ids[id], dataset[id] = nil, t.dataset
 		}
 	})
 	if err != nil {
@@ -261,7 +244,7 @@ func (s *Service) eachSeries(ctx context.Context, t warehouse.Tenant, sets [][]w
 		return err
 	}
 	for id, one := range ids {
-		if of[id].acceptsSeries(one) {
+		if o.filters[dataset[id]].acceptsSeries(one) {
 			fn(one)
 		}
 	}
@@ -282,7 +265,7 @@ func (s *Service) eachPresent(ctx context.Context, v *view, ts []target, fn func
 		within := inHour(x.part.Hour, v.within)
 		isUnsure := false
 		for i := range of {
-			series := x.dataset(of[i].service, of[i].typ)
+			series := x.of(&of[i])
 			for j := range series {
 				switch x.presence(&series[j], within) {
 				case present:

@@ -23,11 +23,11 @@ type sampleCache struct {
 
 // sliceKey names the samples of one service and type in one part.
 type sliceKey struct {
-	part         partKey
-	service, typ string
+	part partKey
+	datasetName
 }
 
-func (t *target) sliceKey() sliceKey { return sliceKey{keyOf(t.part), t.service, t.typ} }
+func (t *target) sliceKey() sliceKey { return sliceKey{keyOf(t.part), t.datasetName} }
 
 func newSampleCache(maxBytes int64) *sampleCache {
 	c := &sampleCache{dicts: map[warehouse.PartitionKey]*stackDict{}, filling: make(chan struct{}, 1)}

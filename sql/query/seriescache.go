@@ -28,8 +28,8 @@ type seriesIndex struct {
 }
 
 type indexedDataset struct {
-	service, typ string
-	from, to     int32 // in series
+	datasetName
+	from, to int32 // in series
 }
 
 type indexedSeries struct {
@@ -38,13 +38,17 @@ type indexedSeries struct {
 	from, to    int32  // in times and values, when kept
 }
 
-// dataset returns the series of one service and type.
-func (x *seriesIndex) dataset(service, typ string) []indexedSeries {
-	i, ok := slices.BinarySearchFunc(x.datasets, service, func(d indexedDataset, _ string) int {
-		return cmp.Or(strings.Compare(d.service, service), strings.Compare(d.typ, typ))
-	})
-	if !ok {
-		return nil
+// of returns the series of a target, which is of the index's part.
+func (x *seriesIndex) of(t *target) []indexedSeries {
+	i := t.place // where it is, unless datasets of the part have no profiles
+	if i >= len(x.datasets) || x.datasets[i].datasetName != t.datasetName {
+		var ok bool
+		i, ok = slices.BinarySearchFunc(x.datasets, t.datasetName, func(d indexedDataset, name datasetName) int {
+			return cmp.Or(strings.Compare(d.service, name.service), strings.Compare(d.typ, name.typ))
+		})
+		if !ok {
+			return nil
+		}
 	}
 	return x.series[x.datasets[i].from:x.datasets[i].to]
 }
@@ -293,7 +297,7 @@ func (b *indexBuilder) series(service, typ string, id warehouse.SeriesID, first,
 		return warehouse.Errorf(warehouse.Corrupt, "series %d of service %q, type %q is not in its place", id, service, typ)
 	case order == 1:
 		n := int32(len(x.series))
-		x.datasets = append(x.datasets, indexedDataset{strings.Clone(service), strings.Clone(typ), n, n})
+		x.datasets = append(x.datasets, indexedDataset{datasetName{strings.Clone(service), strings.Clone(typ)}, n, n})
 	}
 	x.series = append(x.series, indexedSeries{id: id, first: from, last: to})
 	x.datasets[len(x.datasets)-1].to++

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -34,7 +35,7 @@ func (s *Service) resolve(ctx context.Context, v *view, sel *Selection) (*resolv
 	defs := seriesByID{}
 	for i := range r.targets {
 		t := &r.targets[i]
-		for _, one := range indexes[t.part].dataset(t.service, t.typ) {
+		for _, one := range indexes[t.part].of(t) {
 			defs[one.id] = nil
 		}
 	}
@@ -53,12 +54,10 @@ func (s *Service) resolve(ctx context.Context, v *view, sel *Selection) (*resolv
 
 func (r *resolved) targetsWithSeries(indexes map[*warehouse.Part]*seriesIndex) []target {
 	var out []target
-	for _, t := range r.targets {
-		for _, one := range indexes[t.part].dataset(t.service, t.typ) {
-			if r.series[one.id] {
-				out = append(out, t)
-				break
-			}
+	for i := range r.targets {
+		t := &r.targets[i]
+		if slices.ContainsFunc(indexes[t.part].of(t), func(one indexedSeries) bool { return r.series[one.id] }) {
+			out = append(out, *t)
 		}
 	}
 	return out
@@ -220,11 +219,11 @@ func (s *Service) addFromEngine(ctx context.Context, r *resolved, ts []target, c
 
 // addFromMemory adds the targets' slices up, partition by partition.
 func (s *Service) addFromMemory(ctx context.Context, r *resolved, ts []target, sums *stackSums) error {
-	slices, err := s.slicesOf(ctx, r.sel, ts)
+	found, err := s.slicesOf(ctx, r.sel, ts)
 	if err != nil {
 		return err
 	}
-	groups := byDict(slices)
+	groups := byDict(found)
 	totals := make([][]int64, len(groups))
 	ids := make([][]warehouse.StacktraceID, len(groups))
 	err = s.parallel(ctx, len(groups), func(ctx context.Context, i int) error {
@@ -264,10 +263,10 @@ func (r *resolved) runFilter(slice *sampleSlice) *runFilter {
 }
 
 // byDict groups slices by their dictionary, in order of first appearance.
-func byDict(slices []*sampleSlice) [][]*sampleSlice {
+func byDict(all []*sampleSlice) [][]*sampleSlice {
 	var out [][]*sampleSlice
 	at := map[*stackDict]int{}
-	for _, s := range slices {
+	for _, s := range all {
 		i, ok := at[s.dict]
 		if !ok {
 			i = len(out)

@@ -134,7 +134,7 @@ func (b *seriesBuilder) findSeries(ctx context.Context) error {
 	defs := seriesByID{}
 	for i := range r.targets {
 		t := &r.targets[i]
-		for _, one := range b.indexes[t.part].dataset(t.service, t.typ) {
+		for _, one := range b.indexes[t.part].of(t) {
 			if r.series == nil || r.series[one.id] {
 				defs[one.id] = nil
 			}
@@ -183,7 +183,7 @@ func (b *seriesBuilder) addRows(x *seriesIndex, ts []target) {
 	start, within := x.part.Hour.Start(), inHour(x.part.Hour, b.view.within)
 	withTotals := !b.fromSamples()
 	for i := range ts {
-		series := x.dataset(ts[i].service, ts[i].typ)
+		series := x.of(&ts[i])
 		for j := range series {
 			g := b.groupOf[series[j].id]
 			if g == nil {

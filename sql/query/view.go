@@ -46,54 +46,93 @@ func clamp(r warehouse.TimeRange) warehouse.TimeRange {
 // target is what one service has of one profile type in one part.
 type target struct {
 	part     *warehouse.Part
-	service  string
-	typ      string
+	dataset  int                 // number of service and type among the view's
+	place    int                 // of the dataset in the part
 	span     warehouse.TimeRange // of its profiles
 	rows     int64               // samples
 	firstRow int64               // in the part's samples section
 	covered  bool                // all of its profiles lie in the view's range
+	datasetName
 }
 
+// datasetName is a service and a profile type.
+type datasetName struct{ service, typ string }
+
 // targets returns the datasets that accept lets through and that have profiles
-// in or around the view's range, by part.
-func (v *view) targets(accept func(service, typ string) bool) []target {
+// in or around the view's range, by part. It asks accept once for each, which
+// numbers them from 0; a number below 0 refuses.
+func (v *view) targets(accept func(datasetName) int) []target {
 	var out []target
+	var known datasetNumbers
 	for _, p := range v.parts {
 		if !v.within.Overlaps(p.Range) {
 			continue
 		}
 		var row int64
+		place := 0
 		for i := range p.Datasets {
 			d := &p.Datasets[i]
 			for j := range d.Types {
 				t := &d.Types[j]
-				if v.within.Overlaps(t.Range) && accept(d.Service, t.Type) {
-					out = append(out, target{
-						part: p, service: d.Service, typ: t.Type, span: t.Range, rows: t.Rows, firstRow: row,
-						covered: v.within.Covers(t.Range),
-					})
+				if v.within.Overlaps(t.Range) {
+					name := datasetName{d.Service, t.Type}
+					if n := known.number(place, name, accept); n >= 0 {
+						out = append(out, target{
+							part: p, dataset: n, place: place, span: t.Range, rows: t.Rows, firstRow: row,
+							covered: v.within.Covers(t.Range), datasetName: name,
+						})
+					}
 				}
 				row += t.Rows
+				place++
 			}
 		}
 	}
 	return out
 }
 
+// datasetNumbers remembers the numbers of datasets. Parts mostly have the same
+// datasets in the same places, so it looks there before it hashes names.
+type datasetNumbers struct {
+	places []numberedDataset
+	all    map[datasetName]int
+}
+
+type numberedDataset struct {
+	name   datasetName
+	number int
+}
+
+func (x *datasetNumbers) number(place int, name datasetName, accept func(datasetName) int) int {
+	for place >= len(x.places) {
+		x.places = append(x.places, numberedDataset{})
+	}
+	at := &x.places[place]
+	if at.name == name {
+		return at.number
+	}
+	n, ok := x.all[name]
+	if !ok {
+		if x.all == nil {
+			x.all = map[datasetName]int{}
+		}
+		n = accept(name)
+		x.all[name] = n
+	}
+	*at = numberedDataset{name, n}
+	return n
+}
+
 // targetsOf returns the targets of one profile type that f may accept.
 func (v *view) targetsOf(typ warehouse.ProfileType, f filter) []target {
 	text := typ.String()
-	services := map[string]bool{}
-	return v.targets(func(service, t string) bool {
-		if t != text {
-			return false
+	n := -1
+	return v.targets(func(name datasetName) int {
+		if name.typ != text || !f.acceptsDataset(name.service, typ) {
+			return -1
 		}
-		ok, known := services[service]
-		if !known {
-			ok = f.acceptsDataset(service, typ)
-			services[service] = ok
-		}
-		return ok
+		n++
+		return n
 	})
 }
 

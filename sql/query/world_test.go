@@ -62,6 +62,8 @@ type world struct {
 	engine   *engine.Engine
 	nObjects uint64
 
+	isDefined bool // objects need no definitions
+
 	mu    sync.Mutex
 	parts []*warehouse.Part
 	pins  int
@@ -305,6 +307,9 @@ func (w *world) encodeProfiles(out map[warehouse.Table]encoded, facts []fact) {
 // encodeDefinitions writes the definitions that the dataset partition lacks, and
 // some that it does not.
 func (w *world) encodeDefinitions(out map[warehouse.Table]encoded, p *warehouse.Part, facts []fact, again func() bool) {
+	if w.isDefined {
+		return
+	}
 	series, stacks := map[warehouse.SeriesID]warehouse.Series{}, map[warehouse.StacktraceID]warehouse.Stacktrace{}
 	for _, f := range facts {
 		if again() || !w.isStored(p, f.service(), func(o *fact) bool { return o.series.ID == f.series.ID }) {
