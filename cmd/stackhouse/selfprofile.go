@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -35,14 +34,18 @@ var selfProfileTypes = []pyroscope.ProfileType{
 	pyroscope.ProfileBlockCount, pyroscope.ProfileBlockDuration,
 }
 
-// profileSelf sends the process's own profiles to its own address until ctx is
-// done. It uses the client that everybody uses, over HTTP as everybody does.
-func profileSelf(ctx context.Context, addr string, log *slog.Logger) error {
+// selfProfiling begins to send the process's own profiles to its own address, and
+// returns the stage that ends it, or none if it is switched off. It uses the
+// client that everybody uses, over HTTP as everybody does.
+//
+// Nothing needs to listen there yet: the first profile is that of the start, and
+// is sent selfUploadRate later.
+func selfProfiling(cfg *config, addr string, log *slog.Logger) ([]stage, error) {
+	if !cfg.SelfProfiling {
+		return nil, nil
+	}
 	runtime.SetMutexProfileFraction(selfMutexFraction)
 	runtime.SetBlockProfileRate(int(selfBlockRate))
-	defer runtime.SetMutexProfileFraction(0)
-	defer runtime.SetBlockProfileRate(0)
-
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -52,14 +55,18 @@ func profileSelf(ctx context.Context, addr string, log *slog.Logger) error {
 		Tags:            map[string]string{"host": host, "version": buildVersion()},
 		ServerAddress:   "http://" + reachable(addr),
 		UploadRate:      selfUploadRate,
-		Logger:          selfLog{log},
+		Logger:          selfLog{log.With("component", "self-profiling")},
 		ProfileTypes:    selfProfileTypes,
 	})
 	if err != nil {
-		return fmt.Errorf("start profiler: %w", err)
+		return nil, fmt.Errorf("start self-profiling: %w", err)
 	}
-	<-ctx.Done()
-	return p.Stop()
+	stop := func() error {
+		runtime.SetMutexProfileFraction(0)
+		runtime.SetBlockProfileRate(0)
+		return p.Stop()
+	}
+	return []stage{{name: "self-profiling", run: untilDone(stop), stop: stopSelf}}, nil
 }
 
 // selfLog passes what the profiler says on: its progress is of no interest.

@@ -61,28 +61,32 @@ func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout
 	}
 	defer dir.close()
 
-	n, err := newNode(cfg, b, dir, ln.Addr().String(), log)
+	addr := ln.Addr().String()
+	self, err := selfProfiling(cfg, addr, log) // from here on: the start is in its first profile
 	if err != nil {
 		return err
 	}
 	starting := answerStarting(ln)
 	defer func() { _ = starting.stop() }() // if the start was not finished
+	n, err := newNode(cfg, b, dir, addr, log)
+	if err != nil {
+		return err
+	}
 	started := func() {
-		if err := writeBanner(stdout, cfg, dir.path, ln.Addr().String()); err != nil {
+		if err := writeBanner(stdout, cfg, dir.path, addr); err != nil {
 			log.Warn("no banner", "err", err)
 		}
-		log.Info("ready", "version", buildVersion(), "http", ln.Addr().String(), "memory", size(b.total).String())
+		log.Info("ready", "version", buildVersion(), "http", addr, "memory", size(b.total).String())
 	}
-	return runStages(ctx, log, started, n.stages(ln, starting)...)
+	return runStages(ctx, log, started, append(n.stages(ln, starting), self...)...)
 }
 
 // node is everything of one process, joined and not running.
 type node struct {
-	cfg  *config
-	log  *slog.Logger
-	meta *metastore.Metastore
-	ing  *ingest.Ingester
-	api  *api.Server
+	meta   *metastore.Metastore
+	engine *engine.Engine
+	ing    *ingest.Ingester
+	api    *api.Server
 
 	resources []stage // what is only to be closed, in the order of opening
 }
@@ -90,26 +94,26 @@ type node struct {
 // newNode opens every component, the lower ones first. After an error, what was
 // opened is left to the end of the process.
 func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger) (*node, error) {
-	n := &node{cfg: cfg, log: log}
+	n := &node{}
 	reg := newRegistry()
 	component := func(name string) *slog.Logger { return log.With("component", name) }
 
 	files, err := object.NewFilesystem(dir.file(bucketDir))
 	if err != nil {
-		return n, err
+		return nil, err
 	}
 	bucket := object.Instrument(files, reg)
 
 	disk, err := dir.diskBytes()
 	if err != nil {
-		return n, err
+		return nil, err
 	}
 	sections, err := cache.OpenSections(cache.SectionsOptions{
 		Dir: dir.file(cacheDir), MaxBytes: cfg.cacheBytes(disk), Bucket: bucket,
 		Logger: component("cache"), Registry: reg,
 	})
 	if err != nil {
-		return n, err
+		return nil, err
 	}
 	n.addResource("cache", sections)
 
@@ -119,29 +123,29 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger
 		Logger: component("metastore"), Registry: reg,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return n, fmt.Errorf("--peer.listen: %s is in use by another process; stop it or choose another address", cfg.PeerListen)
+		return nil, fmt.Errorf("--peer.listen: %s is in use by another process; stop it or choose another address", cfg.PeerListen)
 	}
 	if err != nil {
-		return n, err
+		return nil, err
 	}
 
-	eng, err := engine.Open(engine.Options{
+	n.engine, err = engine.Open(engine.Options{
 		MemoryBytes: b.engine, TempDir: dir.file(tempDir),
 		AllowedDirs: []string{dir.file(cacheDir), dir.file(bucketDir)},
 		Logger:      component("engine"), Registry: reg,
 	})
 	if err != nil {
-		return n, err
+		return nil, err
 	}
-	n.addResource("engine", eng)
+	n.addResource("engine", n.engine)
 
 	questions, err := query.New(query.Options{
-		Index: index{n.meta}, Sections: sections, Symbols: cache.NewSymbols(b.symbols), Engine: eng,
+		Index: index{n.meta}, Sections: sections, Symbols: cache.NewSymbols(b.symbols), Engine: n.engine,
 		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples,
 		Logger: component("query"), Registry: reg,
 	})
 	if err != nil {
-		return n, err
+		return nil, err
 	}
 
 	n.ing, err = ingest.New(ingest.Options{
@@ -151,7 +155,7 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger
 		Logger: component("ingest"), Registry: reg,
 	})
 	if err != nil {
-		return n, err
+		return nil, err
 	}
 
 	n.api, err = api.New(api.Options{
@@ -172,25 +176,25 @@ func (n *node) stages(ln net.Listener, starting *startingServer) []stage {
 		}
 		return n.api.Run(ctx, ln)
 	}
-	stages := slices.Concat(n.resources, []stage{
+	return slices.Concat(n.resources, []stage{
 		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
 		{name: "ingest", run: n.ing.Run, stop: stopIngest},
 		{name: "api", run: serveAPI, stop: stopAPI},
 	})
-	if n.cfg.SelfProfiling {
-		self := func(ctx context.Context) error { return profileSelf(ctx, ln.Addr().String(), n.log) }
-		stages = append(stages, stage{name: "self-profiling", run: self, stop: stopSelf})
-	}
-	return stages
 }
 
 // addResource makes a stage of what has no work of its own: it is closed when
 // everything that uses it has stopped.
 func (n *node) addResource(name string, c io.Closer) {
-	n.resources = append(n.resources, stage{name: name, stop: stopResource, run: func(ctx context.Context) error {
+	n.resources = append(n.resources, stage{name: name, run: untilDone(c.Close), stop: stopResource})
+}
+
+// untilDone is the run of a stage that works by itself and has to be stopped.
+func untilDone(stop func() error) func(context.Context) error {
+	return func(ctx context.Context) error {
 		<-ctx.Done()
-		return c.Close()
-	}})
+		return stop()
+	}
 }
 
 // index is the metastore as queries see it.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/google/pprof/profile"
 	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
 	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
@@ -171,7 +172,7 @@ func TestServeRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			args := []string{"serve", "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--memory=1GiB"}
+			args := []string{"serve", "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--memory=1GiB", "--no-self-profiling"}
 			if tt.name == "taken peer port" || tt.name == "taken HTTP port" {
 				args = append(args, "--data-dir="+t.TempDir())
 			}
@@ -184,34 +185,53 @@ func TestServeRefusals(t *testing.T) {
 	}
 }
 
-// TestStopDeadlines: together the stages stop within ten seconds.
-func TestStopDeadlines(t *testing.T) {
+// openNode opens a node over an empty directory, and closes it after the test.
+func openNode(t *testing.T, b budgets) (*node, []stage) {
+	t.Helper()
 	cfg := &config{
-		DataDir: t.TempDir(), PeerListen: "127.0.0.1:0", SelfProfiling: true,
+		DataDir: t.TempDir(), PeerListen: "127.0.0.1:0",
 		Retention: period(31 * day), CacheBytes: share{percent: 10},
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	dir, err := openDataDir(cfg.DataDir)
 	require.NoError(t, err)
-	defer dir.close()
+	t.Cleanup(dir.close)
 	ln, err := listen(t.Context(), "http.listen", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
-	n, err := newNode(cfg, newBudgets(1<<30), dir, ln.Addr().String(), quiet)
+	t.Cleanup(func() { _ = ln.Close() })
+	n, err := newNode(cfg, b, dir, ln.Addr().String(), quiet)
 	require.NoError(t, err)
-	var sum time.Duration
-	for _, s := range n.stages(ln, answerStarting(ln)) {
+	stages := n.stages(ln, answerStarting(ln))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for _, s := range stages {
+			if err := s.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", s.name, err)
+			}
+		}
+	})
+	return n, stages
+}
+
+// TestStopDeadlines: together the stages stop within ten seconds.
+func TestStopDeadlines(t *testing.T) {
+	_, stages := openNode(t, newBudgets(1<<30))
+	sum := stopSelf
+	for _, s := range stages {
 		require.Positive(t, s.stop, s.name)
 		sum += s.stop
-		require.NoError(t, ignoreCanceled(s.run(ctx)), s.name)
 	}
 	require.Less(t, sum, 10*time.Second)
 }
 
-func ignoreCanceled(err error) error {
-	if errors.Is(err, context.Canceled) {
+// TestEngineBudget reads the engine's share back from the engine.
+func TestEngineBudget(t *testing.T) {
+	n, _ := openNode(t, newBudgets(1<<30))
+	var limit string
+	err := n.engine.Query(t.Context(), "SELECT current_setting('memory_limit')", nil, func(rec arrow.RecordBatch) error {
+		limit = strings.Clone(rec.Column(0).ValueStr(0)) // the batch goes away
 		return nil
-	}
-	return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, "256.0 MiB", limit)
 }
