@@ -19,11 +19,14 @@ const (
 	fetchTries = 2
 )
 
+// errInterrupted is what others get of work that ended in a panic.
+var errInterrupted = warehouse.Errorf(warehouse.Internal, "acquire section: interrupted")
+
 // load makes an owned file right and settles it.
 func (c *Sections) load(ctx context.Context, f *sectionFile, w wanted) (outcome string, err error) {
 	var state fileState
-	err = warehouse.Errorf(warehouse.Internal, "acquire %s: interrupted", w) // unless work ends
-	defer func() { c.settle(ctx, f, w, state, err) }()
+	err = errInterrupted // unless the work ends
+	defer func() { c.settle(f, w, state, err, ctx.Err() != nil) }()
 	if f.inPlace {
 		state, err = c.verifyInPlace(ctx, f, w)
 		return outcomeVerified, err
@@ -36,7 +39,6 @@ func (c *Sections) load(ctx context.Context, f *sectionFile, w wanted) (outcome 
 			return "", c.failed("acquire", w, err)
 		}
 	}
-	c.trim() // its space counts since it was added
 	if state, err = c.fetch(ctx, f, w); err != nil {
 		c.removeCopy(f.key)
 		f.onDisk = false
@@ -47,8 +49,12 @@ func (c *Sections) load(ctx context.Context, f *sectionFile, w wanted) (outcome 
 // verifyInPlace verifies a file of the bucket.
 func (c *Sections) verifyInPlace(ctx context.Context, f *sectionFile, w wanted) (fileState, error) {
 	state, err := c.verifyFile(ctx, f.path, w.section)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = damagef("the object does not exist")
+	if errors.Is(err, fs.ErrNotExist) { // or is the whole bucket gone?
+		if _, err = c.bucket.Stat(ctx, w.object()); err != nil {
+			err = explainBucket(err)
+		} else {
+			err = damagef("it changes while it is read")
+		}
 	}
 	if err != nil {
 		return fileState{}, c.failed("acquire", w, err)
@@ -108,15 +114,22 @@ func (c *Sections) copySection(ctx context.Context, out *os.File, w wanted) erro
 func (c *Sections) readPiece(ctx context.Context, w wanted, off, n int64) ([]byte, error) {
 	data, err := c.bucket.Read(ctx, w.object(), w.section.Offset+off, n)
 	c.metrics.fetched.Add(float64(len(data)))
-	switch {
-	case warehouse.KindOf(err) == warehouse.NotFound:
-		return nil, damagef("the object does not exist")
-	case err != nil:
-		return nil, bucketError{err}
-	case int64(len(data)) != n:
+	if err != nil {
+		return nil, explainBucket(err)
+	}
+	if int64(len(data)) != n {
 		return nil, damagef("it has %d bytes from %d on, the index says %d at least", len(data), off, n)
 	}
 	return data, nil
+}
+
+// explainBucket makes of a bucket's error what it means for a section that the
+// index has: an object that is missing is damage.
+func explainBucket(err error) error {
+	if warehouse.KindOf(err) == warehouse.NotFound {
+		return damagef("the object does not exist")
+	}
+	return bucketError{err}
 }
 
 // bucketError hides what an error of the bucket wraps, so that a disk's error
@@ -151,7 +164,8 @@ func createTemp(path string) (out *os.File, err error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := os.MkdirAll(filepath.Dir(path), 0o750)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}

@@ -55,10 +55,9 @@ type fileIndex struct {
 
 // add puts a file into the index, pinned and owned by the caller.
 func (c *Sections) add(w wanted) *sectionFile {
-	f := &sectionFile{key: w.key, busy: make(chan struct{}), pins: 1, disk: diskSpace(w.section.Size)}
-	if path, ok := c.localPath(w); ok {
-		f.path, f.inPlace, f.disk = path, true, 0
-	} else {
+	f := &sectionFile{key: w.key, busy: make(chan struct{}), pins: 1}
+	f.path, f.inPlace = c.localPath(w)
+	if !f.inPlace {
 		f.path = c.path(w.key)
 	}
 	c.index(f)
@@ -178,26 +177,44 @@ func (c *Sections) await(ctx context.Context, f *sectionFile, busy chan struct{}
 }
 
 // settle ends the ownership of a file. With an error the owner's pin is taken
-// back, and the file is given up unless there is still one to verify later.
-func (c *Sections) settle(ctx context.Context, f *sectionFile, w wanted, state fileState, err error) {
+// back, and the file is given up unless there is still one to verify later. If
+// the failure is only the owner's, those who wait try for themselves.
+func (c *Sections) settle(f *sectionFile, w wanted, state fileState, err error, onlyOwners bool) {
 	c.mu.Lock()
 	close(f.busy)
 	f.busy = nil
 	switch {
 	case err == nil:
 		f.state, f.section, f.onDisk = state, w.section, true
-	case ctx.Err() != nil && f.onDisk && !f.inPlace:
+		c.charge(f)
+	case onlyOwners && f.onDisk && !f.inPlace:
 		f.state = fileState{}
 	default:
-		if ctx.Err() == nil {
+		if !onlyOwners {
 			f.err = err
 		}
 		c.drop(f)
 	}
+	over := c.isOver()
 	c.mu.Unlock()
 	if err != nil {
 		c.unpin(f)
 	}
+	if over {
+		c.trim()
+	}
+}
+
+// charge counts a copy in the budget, now that it is known to be as large as the
+// index says: a size that is a lie evicts nothing.
+func (c *Sections) charge(f *sectionFile) {
+	if f.inPlace {
+		return
+	}
+	c.mu.disk -= f.disk
+	f.disk = diskSpace(f.section.Size)
+	c.mu.disk += f.disk
+	c.gauge()
 }
 
 // unpin takes back a pin. A file that becomes idle can be evicted.
@@ -205,17 +222,18 @@ func (c *Sections) unpin(f *sectionFile) {
 	c.mu.Lock()
 	f.pins--
 	c.metrics.pins.Dec()
-	idle := f.pins == 0 && !f.dead
+	condemned := false
 	switch {
-	case !idle:
+	case f.pins > 0 || f.dead:
 	case f.doomed:
+		condemned = true
 		c.condemn(f)
 	case !f.inPlace:
 		c.mu.idle.push(f)
 	}
 	over := c.isOver()
 	c.mu.Unlock()
-	if idle && f.doomed {
+	if condemned {
 		c.execute(f)
 	}
 	if over {

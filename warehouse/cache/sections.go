@@ -150,12 +150,11 @@ func (c *Sections) put(p *warehouse.Part, t warehouse.Table, data []byte) (strin
 
 // store writes an owned file and settles it.
 func (c *Sections) store(f *sectionFile, w wanted, data []byte) error {
-	c.trim() // its space counts since it was added
 	state, err := writeCopy(f.path, func(out *os.File) error {
 		_, err := out.Write(data)
 		return err
 	})
-	c.settle(context.Background(), f, w, state, err)
+	c.settle(f, w, state, err, true)
 	if err != nil {
 		return warehouse.Errorf(warehouse.Unavailable, "put %s: %w", w, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -271,6 +272,8 @@ func TestAcquireOfNoSection(t *testing.T) {
 func TestHostileParts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{})
+	good := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
+	w.touch(good, samples)
 	tests := []struct {
 		name   string
 		change func(*warehouse.Part)
@@ -296,8 +299,8 @@ func TestHostileParts(t *testing.T) {
 			_, err = w.cache.Read(t.Context(), s.Part, samples)
 			wantKind(t, tt.kind, err)
 			w.cache.Put(s.Part, samples, []byte("other bytes"))
-			require.Empty(t, w.files())
-			require.Zero(t, w.count("disk_bytes"))
+			require.Equal(t, []string{filepath.Join("acme", good.Object.String(), "489000-samples.parquet")}, w.files(), "nothing is evicted for it")
+			require.EqualValues(t, 4096, w.count("disk_bytes"))
 		})
 	}
 	_, err := os.Stat(filepath.Join(w.dir, "..", "..", "etc"))
@@ -491,6 +494,10 @@ func TestInPlaceChangeIsNoticed(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	_, err := w.cache.Acquire(t.Context(), s.Part, samples)
 	wantKind(t, warehouse.Corrupt, err)
+	root, _ := w.bucket.LocalPath("x")
+	require.NoError(t, os.RemoveAll(filepath.Dir(root)))
+	_, err = w.cache.Acquire(t.Context(), s.Part, samples)
+	wantKind(t, warehouse.Unavailable, err) // an unmounted disk is no damage
 	require.Zero(t, w.count("pins"))
 }
 
@@ -775,96 +782,140 @@ func TestSingleFlight(t *testing.T) {
 	}
 	for name, get := range gets {
 		t.Run(name+": many wait for one", func(t *testing.T) {
-			w := newWorld(t, worldOptions{})
-			s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
-			g := newGate(t, w)
-			var wg sync.WaitGroup
-			wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
-			<-g.arrived
-			for range 20 {
-				wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
-			}
-			g.open <- struct{}{}
-			done := make(chan struct{})
-			go func() { wg.Wait(); close(done) }()
-			for running := true; running; {
-				select { // a read may start after the first one has ended
-				case g.open <- struct{}{}:
-				case <-done:
-					running = false
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, worldOptions{})
+				s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
+				g := newGate(t, w)
+				var wg sync.WaitGroup
+				for range 20 {
+					wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
 				}
-			}
-			if name == "acquire" {
-				require.Empty(t, g.arrived, "the copy serves those who came late")
-			}
-			require.Zero(t, w.count("pins"))
-			require.Empty(t, w.cache.mu.reads)
+				synctest.Wait() // all are blocked
+				require.Len(t, g.arrived, 1)
+				g.open <- struct{}{}
+				wg.Wait()
+				require.Len(t, g.arrived, 1, "one read served all")
+				require.Zero(t, w.count("pins"))
+				require.Empty(t, w.cache.mu.reads)
+			})
+		})
+		t.Run(name+": an error is everyone's", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, worldOptions{})
+				s := w.describe(0, "acme", map[warehouse.Table]int{samples: 100}) // not in the bucket
+				g := newGate(t, w)
+				var wg sync.WaitGroup
+				for range 5 {
+					wg.Go(func() { assert.Equal(t, warehouse.Corrupt, warehouse.KindOf(get(t.Context(), w, s))) })
+				}
+				synctest.Wait()
+				for range fetchTries {
+					g.open <- struct{}{}
+				}
+				wg.Wait()
+				require.Len(t, g.arrived, fetchTries)
+				require.Zero(t, w.count("pins"))
+			})
 		})
 		t.Run(name+": tenants do not wait for each other", func(t *testing.T) {
-			w := newWorld(t, worldOptions{})
-			s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
-			other := stored{Part: &warehouse.Part{}, data: s.data}
-			*other.Part = *s.Part
-			other.Tenant = "beta"
-			g := newGate(t, w)
-			var wg sync.WaitGroup
-			wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
-			<-g.arrived
-			wg.Go(func() { assert.NoError(t, get(t.Context(), w, other)) })
-			<-g.arrived
-			g.open <- struct{}{}
-			g.open <- struct{}{}
-			wg.Wait()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, worldOptions{})
+				s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
+				other := stored{Part: &warehouse.Part{}, data: s.data}
+				*other.Part = *s.Part
+				other.Tenant = "beta"
+				g := newGate(t, w)
+				var wg sync.WaitGroup
+				wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
+				wg.Go(func() { assert.NoError(t, get(t.Context(), w, other)) })
+				synctest.Wait()
+				require.Len(t, g.arrived, 2)
+				g.open <- struct{}{}
+				g.open <- struct{}{}
+				wg.Wait()
+			})
 		})
 		t.Run(name+": a canceled leader fails alone", func(t *testing.T) {
-			w := newWorld(t, worldOptions{})
-			s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
-			g := newGate(t, w)
-			ctx, cancel := context.WithCancel(t.Context())
-			var wg sync.WaitGroup
-			wg.Go(func() { assert.Equal(t, warehouse.Canceled, warehouse.KindOf(get(ctx, w, s))) })
-			<-g.arrived
-			wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
-			cancel()
-			<-g.arrived // the other one takes over
-			g.open <- struct{}{}
-			wg.Wait()
-			require.Zero(t, w.count("pins"))
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, worldOptions{})
+				s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
+				g := newGate(t, w)
+				ctx, cancel := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				wg.Go(func() { assert.Equal(t, warehouse.Canceled, warehouse.KindOf(get(ctx, w, s))) })
+				synctest.Wait()
+				for range 3 {
+					wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
+				}
+				synctest.Wait()
+				require.Len(t, g.arrived, 1)
+				cancel()
+				synctest.Wait()
+				require.Len(t, g.arrived, 2, "one of the others takes over")
+				g.open <- struct{}{}
+				wg.Wait()
+				require.Len(t, g.arrived, 2)
+				require.Zero(t, w.count("pins"))
+			})
 		})
 		t.Run(name+": who waits can leave", func(t *testing.T) {
-			w := newWorld(t, worldOptions{})
-			s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
-			g := newGate(t, w)
-			var wg sync.WaitGroup
-			wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
-			<-g.arrived
-			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			defer cancel()
-			wantKind(t, warehouse.Deadline, get(ctx, w, s))
-			g.open <- struct{}{}
-			wg.Wait()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, worldOptions{})
+				s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
+				g := newGate(t, w)
+				var wg sync.WaitGroup
+				wg.Go(func() { assert.NoError(t, get(t.Context(), w, s)) })
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // of the bubble's clock
+				defer cancel()
+				wantKind(t, warehouse.Deadline, get(ctx, w, s))
+				g.open <- struct{}{}
+				wg.Wait()
+			})
 		})
 	}
 }
 
-func TestReadWaitsForAFetch(t *testing.T) {
+// TestCanceledVerification: a canceled check of an adopted copy loses nothing.
+func TestCanceledVerification(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{})
 	s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
-	g := newGate(t, w)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		l, err := w.cache.Acquire(t.Context(), s.Part, samples)
-		assert.NoError(t, err)
-		l.Release()
+	w.touch(s, samples)
+	w.open(worldOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := w.cache.Acquire(ctx, s.Part, samples)
+	wantKind(t, warehouse.Canceled, err)
+	require.EqualValues(t, 4096, w.count("disk_bytes"))
+	require.Zero(t, w.count("pins"))
+	reads := w.reads()
+	w.touch(s, samples)
+	require.Equal(t, reads, w.reads())
+	require.Zero(t, w.count("damaged_copies_total"))
+}
+
+func TestReadWaitsForAFetch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{})
+		s := w.store(0, "acme", map[warehouse.Table]int{samples: 100})
+		g := newGate(t, w)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			l, err := w.cache.Acquire(t.Context(), s.Part, samples)
+			assert.NoError(t, err)
+			l.Release()
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			data, err := w.cache.Read(t.Context(), s.Part, samples)
+			assert.NoError(t, err)
+			assert.Equal(t, s.data[samples], data)
+		})
+		synctest.Wait()
+		g.open <- struct{}{}
+		wg.Wait()
+		require.Len(t, g.arrived, 1)
 	})
-	<-g.arrived
-	wg.Go(func() {
-		data, err := w.cache.Read(t.Context(), s.Part, samples)
-		assert.NoError(t, err)
-		assert.Equal(t, s.data[samples], data)
-	})
-	g.open <- struct{}{}
-	wg.Wait()
-	require.Empty(t, g.arrived)
 }
