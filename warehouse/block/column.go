@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
 // columnValues are the values of a column chunk.
@@ -33,7 +35,7 @@ type chunkReader struct {
 var chunkReaders = sync.Pool{New: func() any {
 	unpack, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPageBytes))
 	if err != nil {
-		panic(err)
+		panic(warehouse.Bug("zstd options: %v", err))
 	}
 	return &chunkReader{unpack: unpack}
 }}
@@ -218,10 +220,10 @@ func (c *chunkReader) readPage(body []byte, h *pageHeader, leaf *leafSpec, hasDi
 // values, and the body after the levels.
 func (c *chunkReader) readLevels(body []byte, slots int, leaf *leafSpec, out *columnValues) (int, []byte, error) {
 	var err error
-	switch {
-	case leaf.shape == required:
+	switch leaf.shape {
+	case required:
 		return slots, body, nil
-	case leaf.shape == optional:
+	case optional:
 		before := len(out.present)
 		if out.present, body, err = appendLevelsOf(out.present, body, slots); err != nil {
 			return 0, nil, err

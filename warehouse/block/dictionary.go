@@ -100,7 +100,7 @@ func (d *dictionary) addFixed(values []byte) bool {
 			d.index = append(d.index, index)
 			continue
 		}
-		known := false
+		var known bool
 		if index, known = d.fixed[v]; !known {
 			index = uint32(d.n)
 			d.fixed[v] = index

@@ -1,7 +1,6 @@
 package block
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -28,7 +27,7 @@ func openDuck(t *testing.T, data []byte) *duck {
 	require.NoError(t, err)
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	_, err = db.Exec("SET threads = 2; SET TimeZone = 'UTC'")
+	_, err = db.ExecContext(t.Context(), "SET threads = 2; SET TimeZone = 'UTC'")
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "table.parquet")
 	require.NoError(t, os.WriteFile(path, data, 0o600))
@@ -37,7 +36,7 @@ func openDuck(t *testing.T, data []byte) *duck {
 
 func (d *duck) query(t *testing.T, query string) [][]string {
 	t.Helper()
-	rows, err := d.db.QueryContext(context.Background(), strings.ReplaceAll(query, "FILE", "'"+d.path+"'"))
+	rows, err := d.db.QueryContext(t.Context(), strings.ReplaceAll(query, "FILE", "'"+d.path+"'"))
 	require.NoError(t, err, query)
 	defer rows.Close()
 	names, err := rows.Columns()

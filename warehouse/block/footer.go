@@ -182,8 +182,8 @@ func (f *footer) writeMetadata() {
 		f.writeRowGroup(i)
 	}
 	f.list(5, thriftStruct, 2)
-	f.writeKeyValue(metaFormat, strconv.Itoa(FormatVersion))
-	f.writeKeyValue(metaTable, f.table.String())
+	f.writeKeyValue(keyFormat, strconv.Itoa(FormatVersion))
+	f.writeKeyValue(keyTable, f.table.String())
 	f.string(6, createdBy)
 	f.list(7, thriftStruct, len(f.schema.leaves))
 	for range f.schema.leaves {

@@ -85,9 +85,9 @@ func (m *metadata) readKeyValue(r *thriftReader) {
 		return true
 	})
 	switch string(key) {
-	case metaFormat:
+	case keyFormat:
 		m.format = string(value)
-	case metaTable:
+	case keyTable:
 		m.table = string(value)
 	}
 }

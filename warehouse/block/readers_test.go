@@ -2,6 +2,7 @@ package block
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -51,13 +52,13 @@ func TestParquetGoReads(t *testing.T) {
 			pages := group.ColumnChunks()[leaf.ColumnIndex].Pages()
 			for {
 				page, err := pages.ReadPage()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				require.NoError(t, err, column)
 				values := make([]parquet.Value, page.NumValues())
 				_, err = page.Values().ReadValues(values)
-				require.True(t, err == nil || err == io.EOF, "%v", err)
+				require.True(t, err == nil || errors.Is(err, io.EOF), "%v", err)
 				for _, v := range values {
 					got := ""
 					if !v.IsNull() {

@@ -83,18 +83,8 @@ type ProfileRow struct {
 	Value      int64 // sum of the samples
 	Samples    int32
 	Received   warehouse.Micros
-	Flags      int32 // of FlagDepthCut and so on
+	Flags      int32 // warehouse.ProfileFlags
 }
-
-// Flags of a profile: what ingest took away from it.
-//
-// Format: the bits are stored; never renumber.
-const (
-	FlagDepthCut      int32 = 1 << iota // stacks were cut at the depth limit
-	FlagSymbolCut                       // symbols were cut at the size limit
-	FlagValuesDropped                   // values ≤ 0 were dropped
-	FlagSampled                         // samples were thinned out
-)
 
 // ProfilesRecord returns the rows in their order, which is sorted: service,
 // type, series, time, profile.

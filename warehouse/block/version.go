@@ -12,8 +12,8 @@ const FormatVersion = 1
 
 // Keys of a Parquet file's key-value metadata.
 const (
-	metaFormat = "stackhouse.format"
-	metaTable  = "stackhouse.table"
+	keyFormat = "stackhouse.format"
+	keyTable  = "stackhouse.table"
 )
 
 // createdBy has the form that Parquet readers parse: "application version v".
@@ -24,7 +24,7 @@ func checkVersion(t warehouse.Table, text string) error {
 	v, err := strconv.ParseUint(text, 10, 16)
 	switch {
 	case err != nil || v == 0:
-		return warehouse.Errorf(warehouse.Corrupt, "read %s: %s is %q, want a number from 1", t, metaFormat, text)
+		return warehouse.Errorf(warehouse.Corrupt, "read %s: %s is %q, want a number from 1", t, keyFormat, text)
 	case v > FormatVersion:
 		return warehouse.Errorf(warehouse.Corrupt, "read %s: format version %d is newer than %d, the newest this program knows", t, v, FormatVersion)
 	}

@@ -66,7 +66,7 @@ func build(tb testing.TB, seg *warehouse.Segment) []byte {
 			[]warehouse.StacktraceID{-7, 9, 9}, []int64{10, 20, 30}, []warehouse.SpanID{0, 0xabc, 0}, nil)
 		profiles := block.ProfilesRecord([]block.ProfileRow{
 			{Time: at, Service: "checkout", Type: cpuType, Series: testSeries.ID, ID: warehouse.ProfileID{1}, Period: 10, Value: 30, Samples: 2, Received: at + 5},
-			{Time: at + 1, Service: "checkout", Type: cpuType, Series: testSeries.ID, ID: warehouse.ProfileID{2}, Period: 10, Value: 30, Samples: 1, Received: at + 5, Flags: block.FlagDepthCut},
+			{Time: at + 1, Service: "checkout", Type: cpuType, Series: testSeries.ID, ID: warehouse.ProfileID{2}, Period: 10, Value: 30, Samples: 1, Received: at + 5, Flags: int32(warehouse.DepthCut)},
 		})
 		series, stacks := block.SeriesRecord([]warehouse.Series{testSeries}), block.StacktracesRecord(testStacks)
 		require.NoError(tb, b.Encode(i, warehouse.TableSamples, samples))
