@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"io/fs"
 	"syscall"
 )
@@ -16,7 +17,7 @@ type fileState struct {
 func stateOf(path string) fileState {
 	var st syscall.Stat_t
 	err := syscall.Stat(path, &st)
-	for err == syscall.EINTR {
+	for errors.Is(err, syscall.EINTR) {
 		err = syscall.Stat(path, &st)
 	}
 	if err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {

@@ -187,22 +187,30 @@ func (b *Filesystem) Stat(ctx context.Context, name string) (Attrs, error) {
 
 // Delete implements [Bucket].
 func (b *Filesystem) Delete(ctx context.Context, name string) error {
-	_, err := b.Stat(ctx, name) // Remove would also take an empty folder
-	if err == nil {
-		err = b.remove(name)
+	if err := begin(ctx, "delete", name); err != nil {
+		return err
 	}
-	if warehouse.KindOf(err) == warehouse.NotFound {
-		return nil
-	}
-	return err
-}
-
-func (b *Filesystem) remove(name string) error {
-	if err := b.os.Remove("delete", b.path(name)); err != nil {
-		return b.failRead("delete object", name, err)
+	if err := b.remove(b.path(name)); err != nil {
+		err = b.failRead("delete object", name, err)
+		if warehouse.KindOf(err) == warehouse.NotFound {
+			return nil
+		}
+		return err
 	}
 	b.folders.prune(path.Dir(name))
 	return nil
+}
+
+// remove removes a file, and nothing else: an empty folder counts as missing.
+func (b *Filesystem) remove(file string) error {
+	info, err := b.os.Stat("delete", file)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fs.ErrNotExist
+	}
+	return b.os.Remove("delete", file)
 }
 
 // LocalPath implements [Bucket].

@@ -117,7 +117,7 @@ func (f *Faulty) decide(op Op, name string) (fault Fault, random *rand.Rand) {
 
 func callRand(seed uint64, key callKey, n uint64) *rand.Rand {
 	h := fnv.New64a()
-	h.Write([]byte(string(key.op) + "\x00" + key.name))
+	_, _ = h.Write([]byte(string(key.op) + "\x00" + key.name)) // never fails
 	return rand.New(rand.NewPCG(seed^h.Sum64(), n))
 }
 
