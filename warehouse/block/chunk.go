@@ -95,7 +95,7 @@ var zstdLevel = zstd.SpeedFastest
 // release lets go of the record's memory and returns w to chunkWriters.
 func (w *chunkWriter) release() {
 	w.leaf, w.nesting.offsets = nil, nil
-	clear(w.dictionary.texts[:cap(w.dictionary.texts)])
+	w.dictionary.reset()
 	if cap(w.raw) > keepBytes {
 		w.raw, w.packed, w.dictionary.plain = nil, nil, nil
 	}

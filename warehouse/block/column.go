@@ -30,6 +30,8 @@ type chunkReader struct {
 	index      []uint32
 	dictionary columnValues // entries that are not strings
 	entries    uint32
+
+	columns []columnValues // of the row group being read
 }
 
 var chunkReaders = sync.Pool{New: func() any {
@@ -43,10 +45,21 @@ var chunkReaders = sync.Pool{New: func() any {
 // keepBytes is the largest scratch buffer that is kept for the next file.
 const keepBytes = 32 << 20
 
+// keepValues is the largest column whose memory is kept for the next file.
+const keepValues = 1 << 20
+
 // release returns the reader to chunkReaders.
 func (c *chunkReader) release() {
 	if cap(c.body) > keepBytes {
 		c.body = nil
+	}
+	for i := range c.columns {
+		v := &c.columns[i]
+		clear(v.texts)
+		v.texts = v.texts[:0]
+		if max(cap(v.ints), cap(v.index), cap(v.bits), cap(v.fixed)/16, cap(v.texts), cap(v.offsets)) > keepValues {
+			*v = columnValues{}
+		}
 	}
 	chunkReaders.Put(c)
 }
@@ -62,8 +75,8 @@ type pageHeader struct {
 // read fills out with the values of the chunk. The chunk is that of the leaf in
 // a row group with so many rows.
 func (c *chunkReader) read(data []byte, ref *chunkRef, leaf *leafSpec, rows int64, out *columnValues) error {
-	out.reset(leaf)
-	c.dictionary.reset(leaf)
+	out.reset()
+	c.dictionary.reset()
 	hasDictionary := false
 	slots := int64(0)
 	r := thriftReader{data: data[:ref.start()+ref.size], pos: int(ref.start())}
@@ -100,7 +113,7 @@ func (c *chunkReader) read(data []byte, ref *chunkRef, leaf *leafSpec, rows int6
 	return nil
 }
 
-func (v *columnValues) reset(leaf *leafSpec) {
+func (v *columnValues) reset() {
 	v.ints, v.fixed, v.bits = v.ints[:0], v.fixed[:0], v.bits[:0]
 	v.index, v.present, v.offsets = v.index[:0], v.present[:0], v.offsets[:0]
 	clear(v.texts)

@@ -25,7 +25,7 @@ const dictionaryOverhead = 16
 // build makes the dictionary of the chunk that w has loaded, and reports
 // whether it is smaller than plain values.
 func (d *dictionary) build(w *chunkWriter) bool {
-	d.index, d.n, d.plain, d.texts = d.index[:0], 0, d.plain[:0], d.texts[:0]
+	d.reset()
 	values := w.count()
 	if values == 0 {
 		return false
@@ -54,6 +54,24 @@ func (d *dictionary) build(w *chunkWriter) bool {
 	case kindBool:
 	}
 	return ok && len(d.plain)+d.indexBytes()+dictionaryOverhead < size
+}
+
+// keepEntries is the size of the largest map that is kept: clearing one takes
+// as long as it was ever large.
+const keepEntries = 4096
+
+// reset empties the dictionary and lets go of the record's memory.
+func (d *dictionary) reset() {
+	clear(d.texts)
+	d.index, d.n, d.plain, d.texts = d.index[:0], 0, d.plain[:0], d.texts[:0]
+	if len(d.fixed) > keepEntries || d.fixed == nil {
+		d.fixed = make(map[[16]byte]uint32)
+	}
+	if len(d.text) > keepEntries || d.text == nil {
+		d.text = make(map[string]uint32)
+	}
+	clear(d.fixed)
+	clear(d.text)
 }
 
 // indexBytes estimates the size of the indices: runs, or a literal.
@@ -88,10 +106,6 @@ func (d *dictionary) addInts(values []int64) bool {
 }
 
 func (d *dictionary) addFixed(values []byte) bool {
-	if d.fixed == nil {
-		d.fixed = make(map[[16]byte]uint32)
-	}
-	clear(d.fixed)
 	var last [16]byte
 	var index uint32
 	for i := 0; i < len(values); i += 16 {
@@ -118,11 +132,6 @@ func (d *dictionary) addFixed(values []byte) bool {
 
 // addTexts also returns the size of the values without a dictionary.
 func (d *dictionary) addTexts(w *chunkWriter) (size int, ok bool) {
-	if d.text == nil {
-		d.text = make(map[string]uint32)
-	}
-	clear(d.text)
-	defer clear(d.text) // the keys are the record's memory
 	for i := range w.count() {
 		v := w.text(i)
 		index, known := d.text[v]

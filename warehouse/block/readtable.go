@@ -11,8 +11,9 @@ import (
 // errLists says that lists which belong together differ in length.
 var errLists = errors.New("parallel lists differ in length")
 
-// readTable calls each with the columns of every row group of a file. What each
-// returns is returned as it is; faults of the bytes are Corrupt errors.
+// readTable calls each with the columns of every row group of a file; they are
+// valid until it returns. Its error is returned as it is; faults of the bytes
+// are Corrupt errors.
 func readTable(data []byte, t warehouse.Table, each func(columns []columnValues, rows int) error) error {
 	tab, err := tableOf(t)
 	if err != nil {
@@ -24,7 +25,10 @@ func readTable(data []byte, t warehouse.Table, each func(columns []columnValues,
 	}
 	reader := chunkReaders.Get().(*chunkReader)
 	defer reader.release()
-	columns := make([]columnValues, len(tab.leaves))
+	if n := len(tab.leaves); len(reader.columns) < n {
+		reader.columns = append(reader.columns, make([]columnValues, n-len(reader.columns))...)
+	}
+	columns := reader.columns[:len(tab.leaves)]
 	for i := range m.groups {
 		if err := readGroup(reader, data, tab, &m.groups[i], columns); err != nil {
 			return corrupt(t, fmt.Errorf("row group %d: %w", i, err))
