@@ -1,0 +1,2 @@
+// Package statement answers SQL that a user wrote.
+package statement
