@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stackhouse-db/stackhouse/metastore/state"
@@ -211,3 +213,10 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 func set(name, value string) Setting { return Setting{Name: name, Value: value} }
+
+// valueOf reads a counter.
+func valueOf(t testing.TB, c prometheus.Counter) float64 {
+	var m dto.Metric
+	require.NoError(t, c.Write(&m))
+	return m.GetCounter().GetValue()
+}

@@ -58,7 +58,7 @@ func victim(dir string) {
 // twice, and the next start needs no help.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rounds := 8
+	rounds := 6
 	if testing.Short() {
 		rounds = 2
 	}
@@ -71,14 +71,14 @@ func TestKill(t *testing.T) {
 		}
 		begin := time.Now()
 		n := start(t, quiet(dir))
-		require.Less(t, time.Since(begin), 2*time.Second)
+		require.Less(t, time.Since(begin), 5*time.Second)
 		live := map[warehouse.ObjectID]int{}
 		for _, id := range n.live() {
 			live[id]++
-			require.Equal(t, 1, live[id], "%s counts twice", id)
+			require.LessOrEqual(t, live[id], 1, "%s counts twice", id)
 		}
 		for _, a := range acked {
-			require.Contains(t, live, objectID(a), "an answered segment is lost")
+			require.Equal(t, 1, live[objectID(a)], "segment %d was answered and is lost", a)
 		}
 		last := slices.Max(acked)
 		n.mustAdd(segment(last)) // a retry

@@ -1,12 +1,15 @@
 package metastore
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
-	"fmt"
+	"hash/crc32"
 	"io/fs"
+	"log/slog"
 	"sync/atomic"
+	"syscall"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
 
@@ -22,8 +25,9 @@ type entries interface {
 	Close() error
 }
 
-// logStore is the log on disk, with three rules of our own:
+// logStore is the log on disk, with four rules of our own:
 //
+//   - Every entry carries a checksum, and is checked when it is read.
 //   - After a failed write nothing is written again until the process was
 //     restarted. What a file holds after a failed sync is unknown; writing it
 //     again and being told that it is synced would prove nothing.
@@ -45,7 +49,40 @@ func (l *logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{
 
 // StoreLogs appends entries and syncs them, all with one call to the disk.
 func (l *logStore) StoreLogs(es []*raft.Log) error {
-	return l.write("append to log", func() error { return l.entries.StoreLogs(es) })
+	sealed := make([]*raft.Log, len(es))
+	for i, e := range es {
+		c := *e // Raft may be reading e
+		c.Extensions = checksum(e)
+		sealed[i] = &c
+	}
+	return l.write("append to log", func() error { return l.entries.StoreLogs(sealed) })
+}
+
+// GetLog reads an entry. One that is damaged is a Corrupt error.
+func (l *logStore) GetLog(index uint64, e *raft.Log) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // raft-wal trusts the bytes that it decodes
+			err = warehouse.Errorf(warehouse.Corrupt, "read log entry %d: %v", index, p)
+		}
+	}()
+	if err := l.entries.GetLog(index, e); err != nil {
+		return err // raft.ErrLogNotFound has a meaning
+	}
+	if e.Index != index || !bytes.Equal(e.Extensions, checksum(e)) {
+		return warehouse.Errorf(warehouse.Corrupt, "read log entry %d: its checksum is wrong", index)
+	}
+	e.Extensions = nil
+	return nil
+}
+
+// checksum covers everything in an entry but the time, which only metrics use.
+func checksum(e *raft.Log) []byte {
+	head := make([]byte, 0, 3*binary.MaxVarintLen64)
+	head = binary.AppendUvarint(head, e.Index)
+	head = binary.AppendUvarint(head, e.Term)
+	head = binary.AppendUvarint(head, uint64(e.Type))
+	sum := crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, e.Data)
+	return binary.LittleEndian.AppendUint32(nil, sum)
 }
 
 // DeleteRange deletes entries, from the beginning only as far as allowed. Raft
@@ -92,62 +129,57 @@ func (l *logStore) mustWrite(do func() error) error {
 	return nil
 }
 
-// openLog opens or makes the log. A write that was torn by a crash is taken
-// back: it was answered to nobody.
-func openLog(dir string, segmentBytes int, log hclog.Logger) (w *wal.WAL, err error) {
+// openLog opens or makes the log; see logMeta for what it puts right.
+func openLog(dir string, segmentBytes int, log *slog.Logger) (w *wal.WAL, err error) {
+	meta := &logMeta{log: log}
 	defer func() {
-		// The database of the log's metadata panics on some kinds of damage.
-		if p := recover(); p != nil {
+		if p := recover(); p != nil { // the database panics on some kinds of damage
 			w, err = nil, warehouse.Errorf(warehouse.Corrupt, "open log %s: %v", dir, p)
 		}
+		if err != nil {
+			_ = meta.Close()
+		}
 	}()
-	w, err = wal.Open(dir, wal.WithSegmentSize(segmentBytes), wal.WithLogger(log))
-	switch {
-	case err == nil:
+	w, err = wal.Open(dir, wal.WithSegmentSize(segmentBytes), wal.WithLogger(newRaftLogger(log, "raft-wal")), wal.WithMetaStore(meta))
+	if err == nil {
 		return w, nil
-	case errors.Is(err, wal.ErrCorrupt), errors.Is(err, fs.ErrNotExist):
-		return nil, warehouse.Errorf(warehouse.Corrupt, "open log %s: %w", dir, err)
 	}
-	return nil, warehouse.Errorf(warehouse.Unavailable, "open log %s: %w", dir, err)
+	kind := warehouse.Corrupt
+	var system *fs.PathError
+	var number syscall.Errno
+	if (errors.As(err, &system) || errors.As(err, &number)) && !errors.Is(err, fs.ErrNotExist) {
+		kind = warehouse.Unavailable
+	}
+	return nil, warehouse.Errorf(kind, "open log %s: %w", dir, err)
 }
 
 // verifyLog reads the entries from first to last and checks all that Raft and
 // the state take for granted. Errors are Corrupt and name the entry.
-func verifyLog(l raft.LogStore, first, last uint64) error {
-	var term uint64
+func verifyLog(l *logStore, first, last, term uint64) error {
+	var before uint64
 	for i := first; i <= last; i++ {
 		var e raft.Log
-		if err := verifyEntry(l, i, &e); err != nil {
-			return warehouse.Errorf(warehouse.Corrupt, "read log entry %d of %d: %w", i, last, err)
+		err := l.GetLog(i, &e)
+		if err == nil {
+			err = verifyEntry(&e)
 		}
-		if e.Term < term {
-			return warehouse.Errorf(warehouse.Corrupt, "read log entry %d of %d: term %d behind %d", i, last, e.Term, term)
+		switch {
+		case err != nil:
+			return warehouse.Errorf(warehouse.Corrupt, "check log to entry %d: entry %d: %w", last, i, err)
+		case e.Term < before || e.Term > term:
+			return warehouse.Errorf(warehouse.Corrupt, "check log to entry %d: entry %d: term is %d, between %d and %d", last, i, e.Term, before, term)
 		}
-		term = e.Term
+		before = e.Term
 	}
 	return nil
 }
 
-func verifyEntry(l raft.LogStore, index uint64, e *raft.Log) (err error) {
-	defer func() {
-		if p := recover(); p != nil { // both decoders panic on damage
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	if err := l.GetLog(index, e); err != nil {
-		return err
-	}
-	if e.Index != index {
-		return fmt.Errorf("it says that it is entry %d", e.Index)
-	}
+func verifyEntry(e *raft.Log) error {
 	switch e.Type {
 	case raft.LogCommand:
 		return state.Check(e.Data)
-	case raft.LogConfiguration:
-		raft.DecodeConfiguration(e.Data)
-		return nil
-	case raft.LogNoop, raft.LogBarrier:
+	case raft.LogNoop, raft.LogBarrier, raft.LogConfiguration:
 		return nil
 	}
-	return fmt.Errorf("its type is %d", e.Type)
+	return warehouse.Errorf(warehouse.Corrupt, "its type is %d", e.Type)
 }

@@ -75,17 +75,14 @@ func Open(o Options) (_ *Metastore, err error) {
 }
 
 func (m *Metastore) openState() error {
-	w, err := openLog(m.dir.join(logDir), m.opts.tuning.logSegment, m.raftLog)
+	w, err := openLog(m.dir.join(logDir), m.opts.tuning.logSegment, m.opts.Logger)
 	if err != nil {
 		return err
 	}
 	m.log = &logStore{entries: w, oldestNeeded: m.oldestNeeded, fail: m.fail}
-	r, err := restore(m.dir, m.log, m.raftLog)
+	r, err := restore(m.dir, m.log, m.opts.Logger)
 	if err != nil {
 		return err
-	}
-	if r.damaged > 0 {
-		m.opts.Logger.Error("snapshots of the metastore were damaged and moved aside", "count", r.damaged, "folder", m.dir.join(damagedDir))
 	}
 	m.snapshots = r.snapshots
 	m.metrics = newMetrics(m.opts.Registry)

