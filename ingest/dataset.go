@@ -94,8 +94,7 @@ type partBatch struct {
 func group(known *knownSets, head []*flight) (parts []*partBatch, failed []failure) {
 	byKey := map[warehouse.PartitionKey][]*flight{}
 	for _, f := range head {
-		key := warehouse.PartitionKey{Tenant: f.key.Tenant, Service: f.service, Hour: f.prepared.Time.Hour()}
-		byKey[key] = append(byKey[key], f)
+		byKey[f.partition()] = append(byKey[f.partition()], f)
 	}
 	keys := make([]warehouse.PartitionKey, 0, len(byKey))
 	for key := range byKey {

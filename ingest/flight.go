@@ -27,6 +27,11 @@ type flight struct {
 	}
 }
 
+// partition returns the dataset partition that the flight belongs to.
+func (f *flight) partition() warehouse.PartitionKey {
+	return warehouse.PartitionKey{Tenant: f.key.Tenant, Service: f.service, Hour: f.prepared.Time.Hour()}
+}
+
 // wait returns the flight's outcome, or the context's error if that comes first.
 func (f *flight) wait(ctx context.Context) error {
 	select {

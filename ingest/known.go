@@ -84,6 +84,26 @@ func (k *knownSets) add(key warehouse.PartitionKey, series []warehouse.SeriesID,
 	}
 }
 
+// shareNew estimates which share of the stacks is not known, from a few of them:
+// ids are hashes, so that those at equal distances are as good as random ones.
+func (k *knownSets) shareNew(key warehouse.PartitionKey, stacks []warehouse.StacktraceID) float64 {
+	const most = 32
+	e, ok := k.sets[key]
+	if !ok || len(stacks) == 0 {
+		return 1
+	}
+	known := e.Value.(*knownSet).stacks
+	step := max(1, len(stacks)/most)
+	seen, fresh := 0, 0
+	for i := 0; i < len(stacks); i += step {
+		seen++
+		if _, ok := known[stacks[i]]; !ok {
+			fresh++
+		}
+	}
+	return float64(fresh) / float64(seen)
+}
+
 // reset forgets the partition and takes over its current epoch.
 func (k *knownSets) reset(e warehouse.Epoch) {
 	if old, ok := k.sets[e.Key]; ok {

@@ -41,6 +41,29 @@ func TestKnownSetsForgetWholePartitions(t *testing.T) {
 	assert.EqualValues(t, bytesPerKnownSet, k.bytes)
 }
 
+func TestHeadsAreCutByNewDefinitions(t *testing.T) {
+	t.Parallel()
+	stacks := []warehouse.StacktraceID{1, 2, 3, 4}
+	f := func() *flight {
+		return &flight{key: warehouse.ProfileKey{Tenant: "t"}, service: "s", prepared: &whprofile.Prepared{
+			Series:          []whprofile.PreparedSeries{{Stacks: stacks}},
+			DefinitionBytes: 4000,
+		}}
+	}
+	s := newShard(0, Options{Shards: 1, SegmentBytes: 2600, DefinitionBytes: 1 << 20})
+	for range 4 {
+		s.enqueue(f())
+	}
+	assert.Len(t, s.cut(), 2, "1000 bytes of definitions each, and 272 of rows")
+	s.known.add(f().partition(), nil, stacks[:2])
+	assert.Len(t, s.cut(), 2, "half of them are known: 772 bytes each")
+	for range 12 {
+		s.enqueue(f())
+	}
+	s.known.add(f().partition(), nil, stacks)
+	assert.Len(t, s.cut(), 9, "all of them are known: 272 bytes each")
+}
+
 func TestCutTakesTenantsInTurn(t *testing.T) {
 	t.Parallel()
 	f := func(tenant warehouse.Tenant, rows int) *flight {

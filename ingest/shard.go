@@ -75,7 +75,7 @@ func (s *shard) cut() []*flight {
 	for len(s.mu.order) > 0 {
 		t := s.mu.order[0]
 		q := s.mu.queues[t]
-		n := q[0].encodedSize()
+		n := s.encodedSize(q[0])
 		if len(head) > 0 && size+n > s.segmentBytes {
 			break
 		}
@@ -99,14 +99,17 @@ func (s *shard) cut() []*flight {
 }
 
 // encodedSize estimates the bytes a flight takes in a segment: about four per
-// sample (measured: 2.5 to 3.5 in small sections) and the definitions of half of
-// its stacks.
-func (f *flight) encodedSize() int64 {
+// sample (measured: 2.5 to 4.5 in small sections), and a quarter of what its new
+// definitions take written out. The second term also bounds the memory of
+// encoding: to four times a segment, or to profile.Limits.MaxDefinitionBytes for
+// a flight that goes alone.
+func (s *shard) encodedSize(f *flight) int64 {
 	var rows int64
 	for i := range f.prepared.Series {
 		rows += int64(len(f.prepared.Series[i].Stacks))
 	}
-	return 4*rows + f.prepared.SizeBytes/8 + 256
+	definitions := float64(f.prepared.DefinitionBytes) * s.known.shareNew(f.partition(), f.prepared.Series[0].Stacks)
+	return 4*rows + int64(definitions)/4 + 256
 }
 
 // run cuts heads and flushes them until ctx is done, then flushes what is left.

@@ -25,6 +25,8 @@ type definitions struct {
 	ids    []warehouse.StacktraceID
 	starts []uint32
 	refs   []uint32
+
+	writtenBytes int64 // of all of them, every frame with its names
 }
 
 type functionDef struct {

@@ -121,6 +121,7 @@ func (n *normalizer) define(p *Profile, sym *symbolizer, defs *definitions, lim 
 			return refuse(warehouse.ReasonProfileSize, "define stacks: they have more than the %d bytes allowed when written out", lim.MaxDefinitionBytes)
 		}
 	}
+	defs.writtenBytes = int64(size)
 	defs.ids = make([]warehouse.StacktraceID, 0, stacks)
 	defs.starts = make([]uint32, 1, stacks+1)
 	defs.refs = make([]uint32, 0, refs)

@@ -37,6 +37,10 @@ type Prepared struct {
 	// SizeBytes is the memory held.
 	SizeBytes int64
 
+	// DefinitionBytes is what the definitions of all stacks take when they are
+	// written out, every frame with its names.
+	DefinitionBytes int64
+
 	definitions definitions
 }
 
@@ -232,6 +236,7 @@ func (p *Preparer) finish(out *Prepared) {
 		flags |= warehouse.ValuesDropped
 	}
 	out.Flags = int32(flags)
+	out.DefinitionBytes = out.definitions.writtenBytes
 	out.SizeBytes = int64(unsafe.Sizeof(*out)) + out.definitions.sizeBytes() + p.emit.bytes
 }
 

@@ -729,5 +729,7 @@ func TestAmplification(t *testing.T) {
 	}
 	r := raw(t, p)
 	refused(t, r, profile.Limits{MaxDefinitionBytes: 100 << 20}, warehouse.ReasonProfileSize, "when written out")
-	assert.Less(t, prepare(t, r, profile.Limits{}).SizeBytes, int64(1<<20), "stored compactly until written out")
+	prepared := prepare(t, r, profile.Limits{})
+	assert.Less(t, prepared.SizeBytes, int64(1<<20), "stored compactly until written out")
+	assert.Greater(t, prepared.DefinitionBytes, int64(100<<20))
 }
