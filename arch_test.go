@@ -47,8 +47,9 @@ var layers = map[string][]string{
 	},
 	"sql": {
 		"sql/engine",
-		"sql/plan sql/worker sql/macro sql/catalog",
-		"sql/query",
+		"sql/plan sql/macro sql/catalog",
+		"sql/worker sql/query",
+		"sql/statement",
 	},
 }
 

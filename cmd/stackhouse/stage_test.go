@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,6 +26,19 @@ func (j *journal) add(event string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.events = append(j.events, event)
+}
+
+// list returns the events so far.
+func (j *journal) list() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.events)
+}
+
+// last returns the newest event.
+func (j *journal) last() string {
+	events := j.list()
+	return events[len(events)-1]
 }
 
 // stage is one that is ready after a while, and takes a while to stop.
@@ -66,7 +80,7 @@ func TestStagesOrder(t *testing.T) {
 		require.Equal(t, []string{
 			"run a", "ready a", "run b", "ready b", "run c", "ready c", "started",
 			"end c", "end b", "end a",
-		}, j.events)
+		}, j.list())
 	})
 }
 
@@ -79,7 +93,7 @@ func TestStagesDeadline(t *testing.T) {
 		err := runStages(ctx, quiet, started, j.stage("a", 0, 0), j.stage("slow", 0, time.Minute), j.stage("c", 0, 0))
 		require.EqualError(t, err, "slow: did not stop within 1s")
 		require.Equal(t, time.Second, time.Since(stopped), "the others do not wait longer for it")
-		require.Equal(t, "end a", j.events[len(j.events)-1], "the others still stop cleanly")
+		require.Equal(t, "end a", j.last(), "the others still stop cleanly")
 		time.Sleep(time.Hour) //nolint:forbidigo // synctest's time: the slow one ends within this test
 	})
 }
@@ -125,20 +139,11 @@ func TestStagesFailures(t *testing.T) {
 				started := func() { j.add("started"); time.AfterFunc(time.Hour, cancel) }
 				err := runStages(ctx, quiet, started, j.stage("a", 0, 0), tt.stage)
 				require.EqualError(t, err, tt.want)
-				require.Equal(t, tt.starts, j.has("started"))
-				require.Equal(t, "end a", j.events[len(j.events)-1], "what ran before is stopped")
+				require.Equal(t, tt.starts, slices.Contains(j.list(), "started"))
+				require.Equal(t, "end a", j.last(), "what ran before is stopped")
 			})
 		})
 	}
-}
-
-func (j *journal) has(event string) bool {
-	for _, e := range j.events {
-		if e == event {
-			return true
-		}
-	}
-	return false
 }
 
 // TestStagesFirstErrorWins: an error while stopping does not hide the cause.
@@ -163,6 +168,6 @@ func TestStagesStopDuringStart(t *testing.T) {
 		waits.ready = func(ctx context.Context) error { <-ctx.Done(); j.add("gives up b"); return ctx.Err() }
 		err := runStages(ctx, quiet, func() { j.add("started") }, j.stage("a", 0, 0), waits, j.stage("c", 0, 0))
 		require.NoError(t, err)
-		require.Equal(t, []string{"run a", "ready a", "run b", "gives up b", "end b", "end a"}, j.events)
+		require.Equal(t, []string{"run a", "ready a", "run b", "gives up b", "end b", "end a"}, j.list())
 	})
 }
