@@ -1,5 +1,5 @@
 // Package block holds the storage format of Stackhouse's tables: plain Parquet
-// that DuckDB, Spark, ClickHouse and pandas read without us.
+// that DuckDB, ClickHouse, Arrow and other engines read without us.
 //
 // # Parts
 //
@@ -27,8 +27,8 @@
 // A file carries the key-value pairs stackhouse.format (the version) and
 // stackhouse.table, a fixed field id for every column, the sort order of its
 // rows, and for top-level columns the smallest and largest value of each row
-// group. Row groups have at most [MaxRowGroupRows] rows. Pages are PLAIN,
-// RLE_DICTIONARY or RLE, zstd-compressed where that saves bytes.
+// group. Row groups have at most [MaxRowGroupRows] rows. Pages are PLAIN or
+// RLE_DICTIONARY, zstd-compressed where that saves bytes.
 //
 // # Guarantees
 //
@@ -42,9 +42,9 @@
 //     equal bytes.
 //
 // Why own code and no Parquet library: every size is bounded before memory is
-// spent on it, a section of a few rows costs microseconds, and runs and
-// dictionaries go from Arrow to Parquet as they are. Tests hold the result
-// against DuckDB and parquet-go.
+// spent on it, and a section of a few rows costs a twentieth of what a general
+// library needs (docs/adr/0008). Tests hold the result against DuckDB and
+// parquet-go.
 //
 // Sorting rows, choosing objects and verifying checksums is not this package's
 // job.

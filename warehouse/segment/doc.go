@@ -36,8 +36,9 @@
 //
 //   - [Decode] and [DecodeFooter] return no footer, and [Section] no bytes,
 //     whose checksum they have not verified.
-//   - Hostile bytes are a Corrupt error, never a panic, and cost memory in
-//     proportion to their length.
+//   - Hostile bytes are a Corrupt error, never a panic. Decoding costs memory in
+//     proportion to their length; Check also unpacks the tables, one row group
+//     at a time.
 //   - [Check] verifies every statement of this comment.
 //   - A version is read for ever; a newer one is refused by name.
 //
