@@ -54,6 +54,13 @@ func (p *fakePusher) pushed() []profile.Raw {
 	return append([]profile.Raw(nil), p.raws...)
 }
 
+// tenant returns the tenant of the i-th profile.
+func (p *fakePusher) tenant(i int) warehouse.Tenant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tenants[i]
+}
+
 // fakeQuerier answers with its fields and remembers the last question.
 type fakeQuerier struct {
 	tree   *flame.Tree

@@ -71,7 +71,7 @@ type body struct {
 	gz    *gunzip // nil unless inflating
 	limit int64
 	taken int64  // bytes on the account
-	stop  func() // ends the clock
+	stop  func() // stops the clock
 	err   error  // what the last Read returned
 }
 
@@ -122,17 +122,22 @@ func (b *body) inflate(r *http.Request) error {
 }
 
 // startClock gives the client time to send: a base and, for large bodies, what
-// a slow line needs.
+// a slow line needs. The clock stops at the end of the body only: it also bounds
+// how long net/http reads what an endpoint has left unread.
 func (b *body) startClock(w http.ResponseWriter, r *http.Request) {
 	const slowest = 64 << 10 // bytes a second
 	size := r.ContentLength
-	if size < 0 {
+	switch {
+	case size == 0:
+		b.stop = func() {}
+		return
+	case size < 0:
 		size = b.limit
 	}
 	rc := http.NewResponseController(w)
 	allowed := b.s.limits.BodyTimeout + time.Duration(size/slowest)*time.Second
 	_ = rc.SetReadDeadline(time.Now().Add(allowed)) // not every writer in tests has deadlines
-	b.stop = sync.OnceFunc(func() { _ = rc.SetReadDeadline(time.Time{}) })
+	b.stop = func() { _ = rc.SetReadDeadline(time.Time{}) }
 }
 
 // Read reads inflated bytes. Its errors carry a connect code.
@@ -152,7 +157,7 @@ func (b *body) Read(p []byte) (int, error) {
 	case err != nil:
 		b.err = connectError(b.explain(err))
 	}
-	if b.err != nil {
+	if b.err == io.EOF {
 		b.stop() // else the deadline would end the connection while the endpoint works
 	}
 	return n, b.err
@@ -176,9 +181,6 @@ func (b *body) Close() error { return b.raw.Close() }
 
 // release gives back what the body holds, when its request has ended.
 func (b *body) release() {
-	if b.stop != nil {
-		b.stop()
-	}
 	b.s.bodies.give(b.taken)
 	b.s.metrics.bodies.Sub(float64(b.taken))
 	if b.gz != nil {

@@ -12,7 +12,7 @@
 //     ready.go, buildinfo.go, debug.go, page.go
 //   - selection.go, tenant.go, appname.go, attime.go, ingestform.go: how parts
 //     of a request are read
-//   - rpc.go, code.go, codec.go: the way from a method to Connect, gRPC,
+//   - rpc.go, code.go: the way from a method to Connect, gRPC,
 //     gRPC-web and JSON, and from an error to a code
 //   - exchange.go, body.go, metrics.go: what is done around every request
 //   - server.go, options.go: the listener's life

@@ -63,7 +63,7 @@ func TestIngestForm(t *testing.T) {
 	require.Equal(t, int64(1767225600), raw.Time.Unix())
 	require.Equal(t, 15*time.Second, raw.Duration)
 	require.Empty(t, raw.ID)
-	require.Equal(t, warehouse.Tenant("team-a"), ts.Pusher.tenants[1])
+	require.Equal(t, warehouse.Tenant("team-a"), ts.Pusher.tenant(1))
 }
 
 func TestIngestRaw(t *testing.T) {

@@ -139,11 +139,12 @@ func TestMatrix(t *testing.T) {
 	t.Parallel()
 	ts := start(t, nil)
 	ts.Querier.pprof = somePprof()
+	asks := protocols(t, ts)
 	for _, tt := range matrix {
 		for _, method := range strings.Fields(tt.methods) {
 			t.Run(method+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
-				for protocol, ask := range protocols(t, ts) {
+				for protocol, ask := range asks {
 					code, message := ask(t, method, tt.body)
 					if tt.want == "" {
 						require.Zero(t, code, "%s: %s", protocol, message)
@@ -182,10 +183,11 @@ func TestMatrixUnsupported(t *testing.T) {
 // TestKindsInEveryProtocol: the code of a failing querier is the same everywhere.
 func TestKindsInEveryProtocol(t *testing.T) {
 	t.Parallel()
+	ts := start(t, nil)
+	asks := protocols(t, ts)
 	for k, r := range replies {
-		ts := start(t, nil)
 		ts.Querier.err = errOfKind(k)
-		for protocol, ask := range protocols(t, ts) {
+		for protocol, ask := range asks {
 			for _, method := range []string{"SelectMergeStacktraces", "Diff", "LabelNames"} {
 				body := okSide
 				if method == "Diff" {

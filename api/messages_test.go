@@ -273,32 +273,6 @@ func TestMaxNodesTrims(t *testing.T) {
 	require.InDelta(t, 10, boxes(10), 1)
 }
 
-func TestProtoCodec(t *testing.T) {
-	t.Parallel()
-	c := protoCodec{}
-	msg := &querierv1.SelectMergeStacktracesResponse{Flamegraph: flamegraph(someTree(t))}
-	want, err := proto.Marshal(msg)
-	require.NoError(t, err)
-
-	got, err := c.MarshalAppend([]byte("head"), msg)
-	require.NoError(t, err)
-	require.Equal(t, append([]byte("head"), want...), got)
-	roomy, err := c.MarshalAppend(make([]byte, 0, 4096), msg)
-	require.NoError(t, err)
-	require.Equal(t, want, roomy)
-
-	back := &querierv1.SelectMergeStacktracesResponse{}
-	require.NoError(t, c.Unmarshal(got[4:], back))
-	require.True(t, proto.Equal(msg, back))
-
-	_, err = c.Marshal("text")
-	require.Error(t, err)
-	require.Error(t, c.Unmarshal(nil, "text"))
-
-	// Field 2 is a string, which protobuf says is UTF-8.
-	require.Error(t, c.Unmarshal([]byte{0x12, 1, 0xff}, &querierv1.SelectMergeStacktracesRequest{}))
-}
-
 // bigFlamegraph is an answer of n boxes.
 func bigFlamegraph(n int) *querierv1.SelectMergeStacktracesResponse {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -319,7 +293,9 @@ func bigFlamegraph(n int) *querierv1.SelectMergeStacktracesResponse {
 }
 
 // BenchmarkEncodeFlamegraph measures the way of a large answer to bytes: by
-// reflection, by our codec, and compressed.
+// reflection, which is what connect's own codec does, by generated code, and
+// compressed. A codec that encodes by hand was tried: all three are within a
+// fifth of each other, so that connect's own stays.
 //
 //	go test -run '^$' -bench EncodeFlamegraph ./api
 //
@@ -343,9 +319,9 @@ func BenchmarkEncodeFlamegraph(b *testing.B) {
 	})
 	b.Run("generated", func(b *testing.B) {
 		report(b)
-		dst := make([]byte, 0, 2*len(data))
+		dst := make([]byte, 2*len(data))
 		for b.Loop() {
-			if _, err := (protoCodec{}).MarshalAppend(dst, msg); err != nil {
+			if _, err := msg.MarshalToSizedBufferVT(dst[:msg.SizeVT()]); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -124,14 +124,26 @@ func (s *service) First() string { return timeText(s.Range.From) }
 // Last is the time of the last profile.
 func (s *service) Last() string { return timeText(s.Range.To) }
 
-// ShortTypes returns the types as people call them: name:sample type.
-func (s *service) ShortTypes() []string {
-	out := make([]string, 0, len(s.Types))
+// kind is the types of one profile: a heap profile has four sample types.
+type kind struct {
+	Name        string
+	SampleTypes string
+}
+
+// Kinds returns the service's types by name.
+func (s *service) Kinds() []kind {
+	var out []kind
 	for _, t := range s.Types {
-		parts := strings.SplitN(t, ":", 3)
-		out = append(out, strings.Join(parts[:min(2, len(parts))], ":"))
+		name, rest, _ := strings.Cut(t, ":")
+		sample, _, _ := strings.Cut(rest, ":")
+		switch last := len(out) - 1; {
+		case last < 0 || out[last].Name != name:
+			out = append(out, kind{name, sample})
+		case !slices.Contains(strings.Split(out[last].SampleTypes, ", "), sample):
+			out[last].SampleTypes += ", " + sample
+		}
 	}
-	return slices.Compact(out)
+	return out
 }
 
 // ProfilesText is the number of profiles with thousands apart.

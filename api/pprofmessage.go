@@ -121,7 +121,9 @@ func (e *pprofEncoder) samples(ss []*pprofile.Sample) {
 		}
 		k := len(s.Location)
 		r.LocationId, ids = ids[:k:k], ids[k:]
-		e.labels(r, s)
+		if len(s.Label)+len(s.NumLabel) > 0 {
+			e.labels(r, s)
+		}
 		e.out.Sample[i] = r
 	}
 }

@@ -67,7 +67,7 @@ func TestPush(t *testing.T) {
 			require.True(t, raws[i].Time.IsZero())
 		}
 		require.Equal(t, []warehouse.Label{{Name: "__name__", Value: "process_cpu"}, {Name: "i", Value: "1"}}, raws[2].Labels)
-		require.Equal(t, warehouse.Tenant("team-a"), ts.Pusher.tenants[before])
+		require.Equal(t, warehouse.Tenant("team-a"), ts.Pusher.tenant(before))
 	}
 }
 

@@ -11,11 +11,10 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// rpcOptions are those of every method: the fast codec, fast compression, and a
-// bound on each message.
+// rpcOptions are those of every method: fast compression, and a bound on each
+// message.
 func rpcOptions(maxBytes int64) []connect.HandlerOption {
 	return []connect.HandlerOption{
-		connect.WithCodec(protoCodec{}),
 		connect.WithCompression("gzip", newDecompressor, newCompressor),
 		connect.WithCompressMinBytes(1 << 10),
 		connect.WithReadMaxBytes(int(maxBytes)),
