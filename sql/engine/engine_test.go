@@ -68,6 +68,7 @@ func TestOpenAppliesEveryBudget(t *testing.T) {
 		"max_temp_directory_size":      "64.0 MiB",
 		"preserve_insertion_order":     "false",
 		"parquet_metadata_cache":       "true",
+		"enable_external_file_cache":   "false",
 		"TimeZone":                     "UTC",
 		"autoinstall_known_extensions": "false",
 		"autoload_known_extensions":    "false",

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -312,19 +313,49 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestSlowFillDoesNotBlockBeyondTheDeadline: who waits for another query's read
-// waits no longer than his context.
-func TestSlowFillDoesNotBlockBeyondTheDeadline(t *testing.T) {
+// TestFillsTakeTurns: queries that miss the same samples read them once; others
+// do not wait, and nobody waits longer than his context.
+func TestFillsTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.one(tenantA, seriesOf(cpu, "api"), hour0.Start(), 1, "main")
+	w.one(tenantA, seriesOf(inuse, "api"), hour0.Start(), 1, "main")
 	s := w.service(ways[0].opts)
-	s.samples.filling <- struct{}{}
+	ask := func(ctx context.Context, typ warehouse.ProfileType) error {
+		_, err := s.Tree(ctx, Selection{Tenant: tenantA, Type: typ, Range: whole})
+		return err
+	}
+	end, err := s.samples.beginFill(t.Context(), fillKey{tenantA, cpu.String()})
+	require.NoError(t, err)
+	require.NoError(t, ask(t.Context(), inuse))
+
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { _, err := s.Tree(ctx, Selection{Tenant: tenantA, Type: cpu, Range: whole}); done <- err }()
+	done := make(chan error)
+	go func() { done <- ask(ctx, cpu) }()
 	cancel()
 	require.Equal(t, warehouse.Canceled, warehouse.KindOf(<-done))
+
+	engine := &countingEngine{Engine: w.engine}
+	s.opts.Engine = engine
+	for range 4 {
+		go func() { done <- ask(t.Context(), cpu) }()
+	}
+	end()
+	for range 4 {
+		require.NoError(t, <-done)
+	}
+	require.Empty(t, s.samples.fills)
+	require.Equal(t, int64(1), engine.calls.Load())
+}
+
+type countingEngine struct {
+	Engine
+	calls atomic.Int64
+}
+
+func (e *countingEngine) Query(ctx context.Context, query string, args []any, fn func(arrow.RecordBatch) error) error {
+	e.calls.Add(1)
+	return e.Engine.Query(ctx, query, args, fn)
 }
 
 // TestConcurrentQueries shares caches that are too small between many queries.

@@ -25,7 +25,7 @@ func (w *world) selected(sel *Selection, r warehouse.TimeRange) (out []*fact) {
 	return out
 }
 
-func (sel *Selection) acceptsSample(w *world, s *sampleFact) bool {
+func (w *world) isSelected(sel *Selection, s *sampleFact) bool {
 	frames := w.stacks[s.stack].Frames
 	for i, name := range sel.CallSite {
 		if i >= len(frames) || frames[len(frames)-1-i].Function != name {
@@ -42,7 +42,7 @@ func (w *world) wantTree(sel Selection) *flame.Tree {
 	var values []int64
 	for _, f := range w.selected(&sel, sel.Range) {
 		for i := range f.samples {
-			if s := &f.samples[i]; sel.acceptsSample(w, s) {
+			if s := &f.samples[i]; w.isSelected(&sel, s) {
 				symbols.Add(w.stacks[s.stack])
 				ids, values = append(ids, s.stack), append(values, s.value)
 			}
@@ -75,7 +75,7 @@ func (w *world) wantSeries(req SeriesRequest) []TimeSeries {
 			p := groups[key][at]
 			p.n++
 			for i := range f.samples {
-				if req.acceptsSample(w, &f.samples[i]) {
+				if w.isSelected(&req.Selection, &f.samples[i]) {
 					p.sum += float64(f.samples[i].value)
 				}
 			}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"sync"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -16,9 +17,7 @@ type sampleCache struct {
 	dicts   map[warehouse.PartitionKey]*stackDict
 	counter cacheCounter
 
-	// filling has room for one query at a time that reads what is missing, so
-	// that equal queries read it once.
-	filling chan struct{}
+	fills map[fillKey]*fill // in progress; guarded by mu
 }
 
 // sliceKey names the samples of one service and type in one part.
@@ -30,9 +29,48 @@ type sliceKey struct {
 func (t *target) sliceKey() sliceKey { return sliceKey{keyOf(t.part), t.datasetName} }
 
 func newSampleCache(maxBytes int64) *sampleCache {
-	c := &sampleCache{dicts: map[warehouse.PartitionKey]*stackDict{}, filling: make(chan struct{}, 1)}
+	c := &sampleCache{dicts: map[warehouse.PartitionKey]*stackDict{}, fills: map[fillKey]*fill{}}
 	c.slices = newLRU[sliceKey](maxBytes, c.forget)
 	return c
+}
+
+// fillKey names what two queries may both find missing.
+type fillKey struct {
+	tenant warehouse.Tenant
+	typ    string
+}
+
+// fill lets one query at a time read what is missing, so that queries which come
+// together read it once.
+type fill struct {
+	turn  chan struct{} // has room for one
+	users int           // who has it or waits
+}
+
+// beginFill waits for the turn to read what is missing. The caller calls end.
+func (c *sampleCache) beginFill(ctx context.Context, key fillKey) (end func(), err error) {
+	c.mu.Lock()
+	f := c.fills[key]
+	if f == nil {
+		f = &fill{turn: make(chan struct{}, 1)}
+		c.fills[key] = f
+	}
+	f.users++
+	c.mu.Unlock()
+	leave := func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if f.users--; f.users == 0 {
+			delete(c.fills, key)
+		}
+	}
+	select {
+	case f.turn <- struct{}{}:
+		return func() { <-f.turn; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, ctxError(ctx)
+	}
 }
 
 // lookup returns the slices of the targets that it has, and the other targets.
@@ -58,7 +96,7 @@ func (c *sampleCache) dict(t *target) *stackDict {
 	defer c.mu.Unlock()
 	d, ok := c.dicts[key]
 	if !ok {
-		d = &stackDict{key: key, numbers: map[warehouse.StacktraceID]uint32{}}
+		d = &stackDict{key: key}
 		c.dicts[key] = d
 	}
 	d.users++
@@ -114,31 +152,25 @@ type stackDict struct {
 	users   int   // slices; guarded by the cache's mu
 	charged int64 // bytes on the cache's account; guarded by the cache's mu
 
-	mu      sync.RWMutex
-	ids     []warehouse.StacktraceID // by number; only grows
-	numbers map[warehouse.StacktraceID]uint32
+	mu    sync.RWMutex
+	table idTable // only grows
 }
 
 // number returns the stacktrace's number. The caller holds mu.
 func (d *stackDict) number(id warehouse.StacktraceID) uint32 {
-	n, ok := d.numbers[id]
-	if !ok {
-		n = uint32(len(d.ids))
-		d.ids = append(d.ids, id)
-		d.numbers[id] = n
-	}
-	return n
+	n, _ := d.table.number(id)
+	return uint32(n)
 }
 
 // stacks returns the ids by number. The caller does not change them.
 func (d *stackDict) stacks() []warehouse.StacktraceID {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.ids
+	return d.table.ids
 }
 
 func (d *stackDict) sizeBytes() int64 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return 256 + 40*int64(len(d.ids))
+	return 256 + d.table.sizeBytes()
 }

@@ -21,12 +21,11 @@ func (s *Service) slicesOf(ctx context.Context, sel *Selection, ts []target) ([]
 	if len(missing) == 0 {
 		return found, nil
 	}
-	select {
-	case s.samples.filling <- struct{}{}:
-		defer func() { <-s.samples.filling }()
-	case <-ctx.Done():
-		return nil, ctxError(ctx)
+	end, err := s.samples.beginFill(ctx, fillKey{sel.Tenant, sel.Type.String()})
+	if err != nil {
+		return nil, err
 	}
+	defer end()
 	again, missing := s.samples.lookup(missing)
 	found = append(found, again...)
 	for len(missing) > 0 {

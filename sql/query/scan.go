@@ -20,14 +20,10 @@ func (s *Service) scan(ctx context.Context, st *statement, parts []*warehouse.Pa
 		return nil
 	}
 	locals, err := s.acquire(ctx, parts, t)
-	defer func() {
-		for _, l := range locals {
-			l.Release()
-		}
-	}()
 	if err != nil {
 		return err
 	}
+	defer release(locals)
 	files := make([]string, len(locals))
 	for i, l := range locals {
 		files[i] = escapeGlob(l.Path)
@@ -42,17 +38,24 @@ func (s *Service) scan(ctx context.Context, st *statement, parts []*warehouse.Pa
 	return err
 }
 
-// acquire pins the files. On an error it returns what it pinned so far.
+// acquire pins the files: all, or none and an error.
 func (s *Service) acquire(ctx context.Context, parts []*warehouse.Part, t warehouse.Table) ([]*cache.Local, error) {
-	locals := make([]*cache.Local, 0, len(parts))
-	for _, p := range parts {
-		l, err := s.opts.Sections.Acquire(ctx, p, t)
-		if err != nil {
-			return locals, err
-		}
-		locals = append(locals, l)
+	locals := make([]*cache.Local, len(parts))
+	err := s.parallel(ctx, len(parts), func(ctx context.Context, i int) (err error) {
+		locals[i], err = s.opts.Sections.Acquire(ctx, parts[i], t)
+		return err
+	})
+	if err != nil {
+		release(locals)
+		return nil, err
 	}
 	return locals, nil
+}
+
+func release(locals []*cache.Local) {
+	for _, l := range locals {
+		l.Release()
+	}
 }
 
 // escapeGlob makes a path stand for itself where a pattern is allowed: tenants

@@ -163,7 +163,7 @@ func withRows(ts []target) []target {
 func (s *Service) stackSums(ctx context.Context, r *resolved) ([]warehouse.StacktraceID, []int64, error) {
 	r.targets = withRows(r.targets)
 	ways := s.split(r)
-	sums := newStackSums(1024)
+	sums := &stackSums{}
 	if err := s.addFromMemory(ctx, r, ways.memory, sums); err != nil {
 		return nil, nil, err
 	}
@@ -176,7 +176,7 @@ func (s *Service) stackSums(ctx context.Context, r *resolved) ([]warehouse.Stack
 	if sums.overflow {
 		return nil, nil, errTotal(r.sel)
 	}
-	return sums.ids, sums.values, nil
+	return sums.table.ids, sums.values, nil
 }
 
 func errTotal(sel *Selection) error {

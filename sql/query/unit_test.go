@@ -52,15 +52,15 @@ func TestStackSums(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(2, 2))
 	want := map[warehouse.StacktraceID]int64{}
-	sums := newStackSums(0)
+	var sums stackSums
 	for range 50_000 {
-		id := warehouse.StacktraceID(rng.Int64N(5000)-2500) << uint(rng.IntN(3)*20) // 0, negative and clashing ones
+		id := warehouse.StacktraceID(rng.Int64N(5000)-2500) << uint(rng.IntN(3)*20) // 0, negative and similar ones
 		v := rng.Int64N(100)
 		want[id] += v
 		sums.add(id, v)
 	}
-	require.Len(t, sums.ids, len(want))
-	for i, id := range sums.ids {
+	require.Len(t, sums.table.ids, len(want))
+	for i, id := range sums.table.ids {
 		require.Equal(t, want[id], sums.values[i])
 	}
 	require.False(t, sums.overflow)

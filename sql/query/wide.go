@@ -43,6 +43,3 @@ func (w wide) mean(n int64) float64 {
 	}
 	return w.float64() / float64(n)
 }
-
-// less orders sums.
-func (w wide) less(o wide) bool { return w.hi < o.hi || w.hi == o.hi && w.lo < o.lo }

@@ -210,9 +210,7 @@ func (w *world) store(level uint8, facts []fact, defs func() bool) {
 				section.Offset = int64(len(segment))
 				segment = append(segment, data.bytes...)
 			} else {
-				p.Sections = append(p.Sections, section)
 				require.NoError(w.t, w.bucket.Put(context.Background(), block.SectionName(p, t), data.bytes))
-				continue
 			}
 			p.Sections = append(p.Sections, section)
 		}
