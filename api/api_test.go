@@ -169,7 +169,7 @@ func start(t *testing.T, change func(*Options)) *testServer {
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // until Cleanup
 	ts.Server, ts.URL, ts.stop, ts.ended = s, "http://"+ln.Addr().String(), cancel, make(chan error, 1)
 	go func() { ts.ended <- s.Run(ctx, ln) }()
 	t.Cleanup(func() {

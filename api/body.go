@@ -125,7 +125,6 @@ func (b *body) inflate(r *http.Request) error {
 // a slow line needs. The clock stops at the end of the body only: it also bounds
 // how long net/http reads what an endpoint has left unread.
 func (b *body) startClock(w http.ResponseWriter, r *http.Request) {
-	const slowest = 64 << 10 // bytes a second
 	size := r.ContentLength
 	switch {
 	case size == 0:
@@ -135,10 +134,12 @@ func (b *body) startClock(w http.ResponseWriter, r *http.Request) {
 		size = b.limit
 	}
 	rc := http.NewResponseController(w)
-	allowed := b.s.limits.BodyTimeout + time.Duration(size/slowest)*time.Second
-	_ = rc.SetReadDeadline(time.Now().Add(allowed)) // not every writer in tests has deadlines
+	_ = rc.SetReadDeadline(time.Now().Add(b.s.limits.BodyTimeout + timeToMove(size))) // not every writer in tests has deadlines
 	b.stop = func() { _ = rc.SetReadDeadline(time.Time{}) }
 }
+
+// timeToMove returns how long n bytes may take on a slow line, 64 KiB a second.
+func timeToMove(n int64) time.Duration { return time.Duration(n>>16) * time.Second }
 
 // Read reads inflated bytes. Its errors carry a connect code.
 func (b *body) Read(p []byte) (int, error) {
@@ -152,12 +153,12 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = connectError(b.tooLarge())
 	case b.grow(b.x.read) != nil:
 		b.err = connectError(b.grow(b.x.read))
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		b.err = io.EOF
 	case err != nil:
 		b.err = connectError(b.explain(err))
 	}
-	if b.err == io.EOF {
+	if errors.Is(b.err, io.EOF) {
 		b.stop() // else the deadline would end the connection while the endpoint works
 	}
 	return n, b.err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,43 @@ func TestBodyClockStops(t *testing.T) {
 	for name, ask := range protocols(t, ts) {
 		code, message := ask(t, "SelectMergeStacktraces", okSide)
 		require.Zero(t, code, "%s: %s", name, message)
+	}
+}
+
+// TestSlowReader: a client that does not take its answer is let go, and the
+// answer's memory with it.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	ts := start(t, func(o *Options) { o.Limits.WriteTimeout = 50 * time.Millisecond })
+	ts.Querier.names = []string{strings.Repeat("x", 32<<20)} // more than sockets buffer
+	conn, err := net.Dial("tcp", strings.TrimPrefix(ts.URL, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+	body := `{` + okRange + `}`
+	_, err = io.WriteString(conn, "POST "+querierPath+"LabelNames HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
+		strconv.Itoa(len(body))+"\r\n\r\n"+body)
+	require.NoError(t, err)
+	route := `stackhouse_api_requests_total{route="` + querierPath + `LabelNames",status="200"}`
+	require.Eventually(t, func() bool { return ts.metric(t, route) == "1" }, 10*time.Second, 10*time.Millisecond)
+}
+
+// TestWriteClockIsPerRequest: what is left of a connection's last request does
+// not end the next one.
+func TestWriteClockIsPerRequest(t *testing.T) {
+	t.Parallel()
+	ts := start(t, func(o *Options) { o.Limits.WriteTimeout = 30 * time.Millisecond })
+	ts.Querier.hook = func(ctx context.Context, _ query.Selection) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond): // longer than the last request's deadline
+		}
+	}
+	for name, ask := range protocols(t, ts) {
+		for range 3 {
+			code, message := ask(t, "SelectMergeStacktraces", okSide)
+			require.Zero(t, code, "%s: %s", name, message)
+		}
 	}
 }
 

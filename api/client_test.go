@@ -25,7 +25,7 @@ func TestPyroscopeGo(t *testing.T) {
 	defer runtime.SetBlockProfileRate(0)
 
 	ts := start(t, nil)
-	stop := busy()
+	stop := busy(t)
 	defer stop()
 	p, err := pyroscope.Start(pyroscope.Config{
 		ApplicationName: "shop/checkout.web",
@@ -92,8 +92,8 @@ func prepared(t *testing.T, ts *testServer) map[string]*profile.Prepared {
 
 // busy gives the profilers something to see until it is stopped: work,
 // allocations, and goroutines that wait for a lock and for each other.
-func busy() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+func busy(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var kept [][]byte

@@ -21,6 +21,9 @@ import (
 // Concurrency: used by the request's goroutine only.
 type exchange struct {
 	http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration // for one write; see Limits.WriteTimeout
+
 	id     string
 	tenant warehouse.Tenant // once known
 	err    error            // what the endpoint failed with
@@ -41,7 +44,11 @@ func exchangeOf(ctx context.Context) *exchange {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		return x
 	}
-	return &exchange{ResponseWriter: nowhere{}}
+	return newExchange(nowhere{}, 0, "")
+}
+
+func newExchange(w http.ResponseWriter, patience time.Duration, id string) *exchange {
+	return &exchange{ResponseWriter: w, control: http.NewResponseController(w), patience: patience, id: id}
 }
 
 type nowhere struct{}
@@ -58,21 +65,37 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && status >= 200 {
 		x.status = status
 	}
+	x.startClock()
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends a part of the answer's body.
+// Write sends a part of the answer's body, in pieces with a clock of their own.
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
-	n, err := x.ResponseWriter.Write(p)
-	x.sent += int64(n)
-	return n, err
+	var n int
+	for {
+		x.startClock()
+		m, err := x.ResponseWriter.Write(p[n:min(len(p), n+64<<10)])
+		n += m
+		x.sent += int64(m)
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// startClock gives the client time to take the next piece. One that does not
+// read must not hold an answer in memory for ever.
+func (x *exchange) startClock() {
+	if x.patience > 0 {
+		_ = x.control.SetWriteDeadline(time.Now().Add(x.patience)) // writers in tests have none
+	}
 }
 
 // Flush sends what is buffered.
-func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }
+func (x *exchange) Flush() { _ = x.control.Flush() }
 
 // Unwrap returns the writer beneath, for [http.ResponseController].
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
@@ -87,7 +110,7 @@ func (x *exchange) outcome() int {
 		return replyTo(x.err).status
 	}
 	if code, err := strconv.Atoi(x.grpcStatus()); err == nil && code != 0 {
-		return statusOf(connect.Code(code)) //nolint:gosec // unknown codes are 500
+		return statusOf(connect.Code(code))
 	}
 	if x.status == 0 {
 		return http.StatusOK
@@ -125,7 +148,8 @@ func setRetryAfter(x *exchange, err error) {
 func (s *Server) observe(rt route) http.Handler {
 	next := s.guard(rt)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{ResponseWriter: w, id: requestID(r.Header.Get("X-Request-Id"))}
+		x := newExchange(w, s.limits.WriteTimeout, requestID(r.Header.Get("X-Request-Id")))
+		_ = x.control.SetWriteDeadline(time.Time{}) // the connection's last request has left one
 		w.Header().Set("X-Request-Id", x.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		start := time.Now()

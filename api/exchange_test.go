@@ -153,7 +153,7 @@ func TestMetricNames(t *testing.T) {
 // TestFailStatusKeepsSuccess: only failing answers change their status.
 func TestFailStatusKeepsSuccess(t *testing.T) {
 	t.Parallel()
-	x := exchangeOf(context.Background())
+	x := exchangeOf(t.Context())
 	x.failStatus = 413
 	x.WriteHeader(http.StatusOK)
 	require.Equal(t, 200, x.status)

@@ -31,7 +31,7 @@ func newMessage(t *testing.T, name string) proto.Message {
 }
 
 func errOfKind(k int) error {
-	return warehouse.Errorf(warehouse.Kind(k), "an error from the querier") //nolint:gosec // an index of kinds
+	return warehouse.Errorf(warehouse.Kind(k), "an error from the querier")
 }
 
 // somePprof has every feature of the format.

@@ -74,6 +74,10 @@ type Limits struct {
 	// a second more per 64 KiB. Zero means 30 s.
 	BodyTimeout time.Duration
 
+	// WriteTimeout is the time a client has to take 64 KiB of an answer. Zero
+	// means 30 s. The time an answer takes to be found is not limited.
+	WriteTimeout time.Duration
+
 	// DrainTimeout is the time that requests get to finish once Run's context
 	// is done. Zero means 8 s.
 	DrainTimeout time.Duration
@@ -91,6 +95,7 @@ func (o Options) withDefaults() Options {
 	l.MaxQueryBytes = cmp.Or(l.MaxQueryBytes, 4<<20)
 	l.MaxBodiesBytes = cmp.Or(l.MaxBodiesBytes, 2*l.MaxPushBytes)
 	l.BodyTimeout = cmp.Or(l.BodyTimeout, 30*time.Second)
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, 30*time.Second)
 	l.DrainTimeout = cmp.Or(l.DrainTimeout, 8*time.Second)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	if o.Ready == nil {
@@ -112,7 +117,7 @@ func (o Options) validate() error {
 		return warehouse.Errorf(warehouse.Invalid, "api options: no pusher")
 	case o.Querier == nil:
 		return warehouse.Errorf(warehouse.Invalid, "api options: no querier")
-	case l.MaxPushBytes < 0 || l.MaxQueryBytes < 0 || l.BodyTimeout < 0 || l.DrainTimeout < 0:
+	case l.MaxPushBytes < 0 || l.MaxQueryBytes < 0 || min(l.BodyTimeout, l.WriteTimeout, l.DrainTimeout) < 0:
 		return warehouse.Errorf(warehouse.Invalid, "api options: negative limit")
 	case l.MaxBodiesBytes < max(l.MaxPushBytes, l.MaxQueryBytes):
 		return warehouse.Errorf(warehouse.Invalid, "api options: all bodies get %d bytes, one may have %d",

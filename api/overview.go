@@ -78,14 +78,21 @@ func (s *service) add(ds *warehouse.Dataset) int64 {
 	return samples
 }
 
-// example returns a service and a type that have an interesting flamegraph. Both
-// go into a command that people paste into a shell, and services are named by
-// whoever may push: a name that could end its quotes is not used.
-func (o *overview) example() (name, typ string) {
+// example is a question about what is stored.
+type example struct {
+	Service, Type string
+	IsRecent      bool  // the service has profiles of the last hour
+	From, To      int64 // ms; of its last hour with profiles, unless IsRecent
+}
+
+// example returns a question that has an interesting answer. It goes into a
+// command that people paste into a shell, and services are named by whoever may
+// push: a name that could end its quotes is not used.
+func (o *overview) example(now time.Time) example {
 	const usual = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
-	name, typ = "my-service", usual
+	e := example{Service: "my-service", Type: usual, IsRecent: true}
 	if o == nil {
-		return name, typ
+		return e
 	}
 	var most int64
 	for _, svc := range o.Services {
@@ -93,10 +100,15 @@ func (o *overview) example() (name, typ string) {
 			continue
 		}
 		if t, ok := svc.exampleType(usual); ok {
-			most, name, typ = svc.Samples, svc.Name, t
+			most = svc.Samples
+			last := svc.Range.To.Time()
+			e = example{
+				Service: svc.Name, Type: t, IsRecent: !last.Before(now.Add(-time.Hour)) && !last.After(now),
+				From: last.Add(-time.Hour).UnixMilli(), To: last.UnixMilli() + 1,
+			}
 		}
 	}
-	return name, typ
+	return e
 }
 
 // exampleType returns the usual type if the service has it, else its first.

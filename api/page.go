@@ -63,7 +63,7 @@ func (s *Server) notFound(x *exchange, r *http.Request) error {
 	return render(x, http.StatusNotFound, notFoundTemplate, struct {
 		CSS  template.CSS
 		Path string
-	}{template.CSS(pageCSS), clip(r.URL.Path, 200)}) //nolint:gosec // the style sheet is ours
+	}{template.CSS(pageCSS), clip(r.URL.Path, 200)})
 }
 
 // render writes a page whole or not at all.
@@ -94,13 +94,12 @@ type pageData struct {
 	Stored    *overview // nil if not known
 	Problem   string    // why it is not known, or empty
 
-	// Example is what the query on the page asks for.
-	Example struct{ Service, Type string }
+	Example example // what the query on the page asks for
 }
 
 func (s *Server) pageFor(ctx context.Context, t warehouse.Tenant, r *http.Request) pageData {
 	d := pageData{
-		CSS: template.CSS(pageCSS), Info: s.info(), Tenant: t, IsDefault: t == warehouse.DefaultTenant, //nolint:gosec // the style sheet is ours
+		CSS: template.CSS(pageCSS), Info: s.info(), Tenant: t, IsDefault: t == warehouse.DefaultTenant,
 		URL: baseURL(r),
 	}
 	d.Retention = retentionText(d.Info.Retention)
@@ -113,7 +112,7 @@ func (s *Server) pageFor(ctx context.Context, t warehouse.Tenant, r *http.Reques
 			d.Problem = err.Error()
 		}
 	}
-	d.Example.Service, d.Example.Type = d.Stored.example()
+	d.Example = d.Stored.example(time.Now())
 	return d
 }
 

@@ -158,8 +158,13 @@ func TestPageCommands(t *testing.T) {
 		sel := ts.Querier.last.sel
 		require.Equal(t, warehouse.Tenant(tenant), sel.Tenant)
 		require.Equal(t, cpuType, sel.Type.String())
-		require.InDelta(t, time.Now().UnixMicro(), int64(sel.Range.To), 60e6)
 		require.InDelta(t, 3600e6, int64(sel.Range.To-sel.Range.From), 2e6)
+		if tenant == "anonymous" {
+			last := time.Date(2026, 1, 2, 11, 20, 0, 0, time.UTC) // of the example's service
+			require.True(t, sel.Range.Contains(warehouse.MicrosOf(last)))
+		} else {
+			require.InDelta(t, time.Now().UnixMicro(), int64(sel.Range.To), 60e6)
+		}
 	}
 }
 
@@ -262,6 +267,27 @@ func TestNotFound(t *testing.T) {
 	require.Equal(t, 405, ts.do(t, "DELETE", "/nowhere", "").status)
 	require.Equal(t, 200, ts.do(t, "HEAD", "/", "").status)
 	require.Equal(t, 405, ts.do(t, "POST", "/ready", "").status)
+}
+
+// TestExample: the question is about what was pushed last, if that is recent.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	var released int
+	o := overviewOf(someIndex(&released).parts[:2])
+	last := o.Services[0].Range.To.Time()
+	e := o.example(last.Add(59 * time.Minute))
+	require.Equal(t, "checkout", e.Service)
+	require.Equal(t, cpuType, e.Type)
+	require.True(t, e.IsRecent)
+	e = o.example(last.Add(61 * time.Minute))
+	require.False(t, e.IsRecent)
+	require.Equal(t, last.UnixMilli()+1, e.To)
+	require.Equal(t, last.Add(-time.Hour).UnixMilli(), e.From)
+	require.False(t, o.example(last.Add(-time.Minute)).IsRecent, "a clock that is ahead")
+
+	var none *overview
+	require.Equal(t, "my-service", none.example(last).Service)
+	require.Equal(t, "my-service", overviewOf(nil).example(last).Service)
 }
 
 func TestPageText(t *testing.T) {

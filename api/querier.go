@@ -15,6 +15,7 @@ type Querier interface {
 	Tree(ctx context.Context, sel query.Selection) (*flame.Tree, error)
 	Pprof(ctx context.Context, sel query.Selection) (*pprofile.Profile, error)
 	Series(ctx context.Context, req query.SeriesRequest) ([]query.TimeSeries, error)
+	Heatmap(ctx context.Context, req query.HeatmapRequest) ([]query.HeatmapSeries, error)
 	ProfileTypes(ctx context.Context, t warehouse.Tenant, r warehouse.TimeRange) ([]warehouse.ProfileType, error)
 	LabelNames(ctx context.Context, t warehouse.Tenant, sets [][]warehouse.Matcher, r warehouse.TimeRange) ([]string, error)
 	LabelValues(ctx context.Context, t warehouse.Tenant, name string, sets [][]warehouse.Matcher, r warehouse.TimeRange) ([]string, error)

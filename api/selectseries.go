@@ -52,11 +52,7 @@ func seriesRequestOf(t warehouse.Tenant, req *querierv1.SelectSeriesRequest) (qu
 	if sr.Limit < 0 {
 		return sr, warehouse.Errorf(warehouse.Invalid, "limit %d is negative", sr.Limit)
 	}
-	switch req.GetExemplarType() {
-	case typesv1.ExemplarType_EXEMPLAR_TYPE_UNSPECIFIED, typesv1.ExemplarType_EXEMPLAR_TYPE_NONE:
-		return sr, nil
-	}
-	return sr, unsupported("exemplars (exemplar_type) are")
+	return sr, exemplarsOf(req.GetExemplarType())
 }
 
 // stepOf returns a step of seconds in milliseconds, the resolution of points.

@@ -88,7 +88,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
-	err := s.drain(srv, cancel)
+	err := s.drain(context.WithoutCancel(ctx), srv, cancel)
 	<-served // ErrServerClosed, by now
 	return err
 }
@@ -109,20 +109,20 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 }
 
 // drain lets requests end in three steps: by themselves, cancelled, cut.
-func (s *Server) drain(srv *http.Server, cancel func()) error {
-	if shutdown(srv, s.limits.DrainTimeout) == nil {
+func (s *Server) drain(ctx context.Context, srv *http.Server, cancel func()) error {
+	if shutdown(ctx, srv, s.limits.DrainTimeout) == nil {
 		return nil
 	}
 	cancel()
-	if shutdown(srv, cutTimeout) == nil {
+	if shutdown(ctx, srv, cutTimeout) == nil {
 		return warehouse.Errorf(warehouse.Deadline, "drain http: requests were cancelled after %s", s.limits.DrainTimeout)
 	}
 	_ = srv.Close() // closes what did not want to end
 	return warehouse.Errorf(warehouse.Deadline, "drain http: connections were cut after %s", s.limits.DrainTimeout+cutTimeout)
 }
 
-func shutdown(srv *http.Server, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), within) // the caller's is done already
+func shutdown(ctx context.Context, srv *http.Server, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return srv.Shutdown(ctx)
 }

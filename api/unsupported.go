@@ -8,10 +8,6 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-func (queries) selectHeatmap(context.Context, warehouse.Tenant, *querierv1.SelectHeatmapRequest) (*querierv1.SelectHeatmapResponse, error) {
-	return nil, unsupported("SelectHeatmap is")
-}
-
 func (queries) analyzeQuery(context.Context, warehouse.Tenant, *querierv1.AnalyzeQueryRequest) (*querierv1.AnalyzeQueryResponse, error) {
 	return nil, unsupported("AnalyzeQuery is")
 }
