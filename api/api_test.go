@@ -69,9 +69,12 @@ type fakeQuerier struct {
 	names  []string
 	sets   []warehouse.Labels
 	series []query.TimeSeries
-	stats  query.Stats
-	err    error
-	hook   func(ctx context.Context, sel query.Selection) // before Tree answers
+
+	heatmap []query.HeatmapSeries
+
+	stats query.Stats
+	err   error
+	hook  func(ctx context.Context, sel query.Selection) // before Tree answers
 
 	mu   sync.Mutex
 	last struct {
@@ -79,6 +82,7 @@ type fakeQuerier struct {
 		sel      query.Selection
 		sels     []query.Selection
 		series   query.SeriesRequest
+		heatmap  query.HeatmapRequest
 		r        warehouse.TimeRange
 		matchers [][]warehouse.Matcher
 		names    []string
@@ -111,6 +115,13 @@ func (q *fakeQuerier) Series(_ context.Context, req query.SeriesRequest) ([]quer
 	defer q.mu.Unlock()
 	q.last.series, q.last.sel = req, req.Selection
 	return q.series, q.err
+}
+
+func (q *fakeQuerier) Heatmap(_ context.Context, req query.HeatmapRequest) ([]query.HeatmapSeries, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.last.heatmap, q.last.sel = req, req.Selection
+	return q.heatmap, q.err
 }
 
 func (q *fakeQuerier) labels(t warehouse.Tenant, sets [][]warehouse.Matcher, names []string, r warehouse.TimeRange) {

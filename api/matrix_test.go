@@ -93,6 +93,12 @@ var matrix = []struct {
 	{"SelectSeries", "negative limit", `{"step":15,"limit":-1,` + okSelect + `}`, "limit -1"},
 	{"SelectSeries", "unknown aggregation", `{"step":15,"aggregation":9,` + okSelect + `}`, "aggregation 9"},
 
+	{"SelectHeatmap", "good", `{"step":60,"query_type":"HEATMAP_QUERY_TYPE_INDIVIDUAL",` + okSelect + `}`, ""},
+	{"SelectHeatmap", "type left out, group by, limit", `{"step":60,"groupBy":["pod"],"limit":"2",` + okSelect + `}`, ""},
+	{"SelectHeatmap", "missing step", `{` + okSelect + `}`, "missing step"},
+	{"SelectHeatmap", "negative limit", `{"step":60,"limit":-1,` + okSelect + `}`, "limit -1"},
+	{"SelectHeatmap", "unknown type", `{"step":60,"query_type":9,` + okSelect + `}`, "query_type 9"},
+
 	{selecting, "no type", `{"step":15,` + okSelector + `,` + okRange + `}`, "missing profile_typeID"},
 	{selecting, "empty type", `{"step":15,"profile_typeID":"",` + okSelector + `,` + okRange + `}`, "missing profile_typeID"},
 	{selecting, "bad type", `{"step":15,"profile_typeID":"cpu",` + okSelector + `,` + okRange + `}`, "profile_typeID"},
@@ -118,7 +124,7 @@ var matrix = []struct {
 	{"GetProfileStats", "good", `{}`, ""},
 }
 
-const selecting = "SelectMergeStacktraces SelectMergeSpanProfile SelectMergeProfile SelectSeries"
+const selecting = "SelectMergeStacktraces SelectMergeSpanProfile SelectMergeProfile SelectSeries SelectHeatmap"
 
 // newMessage returns an empty request and answer of a method.
 func newMessages(t *testing.T, method string) (req, res proto.Message) {
@@ -163,7 +169,8 @@ func TestMatrixUnsupported(t *testing.T) {
 	t.Parallel()
 	ts := start(t, nil)
 	tests := []struct{ method, body, want string }{
-		{"SelectHeatmap", `{"step":60,` + okSelect + `}`, "SelectHeatmap is not supported yet"},
+		{"SelectHeatmap", `{"step":60,"query_type":"HEATMAP_QUERY_TYPE_SPAN",` + okSelect + `}`, "query_type"},
+		{"SelectHeatmap", `{"step":60,"exemplar_type":"EXEMPLAR_TYPE_INDIVIDUAL",` + okSelect + `}`, "exemplar_type"},
 		{"AnalyzeQuery", `{"query":"{}"}`, "AnalyzeQuery is not supported yet"},
 		{"SelectSeries", `{"step":15,"exemplar_type":"EXEMPLAR_TYPE_SPAN",` + okSelect + `}`, "exemplar_type"},
 		{"SelectMergeStacktraces", `{"async":{"type":"ASYNC_QUERY_TYPE_FORCE"},` + okSelect + `}`, "async"},
@@ -176,7 +183,7 @@ func TestMatrixUnsupported(t *testing.T) {
 			require.Contains(t, message, tt.want)
 		}
 	}
-	res := ts.do(t, "POST", querierPath+"SelectHeatmap", `{}`, "Content-Type", "application/json")
+	res := ts.do(t, "POST", querierPath+"AnalyzeQuery", `{}`, "Content-Type", "application/json")
 	require.Equal(t, http.StatusNotImplemented, res.status)
 }
 

@@ -101,6 +101,7 @@ func TestAnswers(t *testing.T) {
 	q.names = []string{"one", "två"}
 	q.sets = []warehouse.Labels{warehouse.LabelsOf("a", "b", "c", "d"), nil}
 	q.series = []query.TimeSeries{{Labels: warehouse.LabelsOf("pod", "p"), Points: []query.Point{{TimeMs: 15000, Value: 2.5}, {TimeMs: 30000, Value: 1e18}}}}
+	q.heatmap = []query.HeatmapSeries{{Labels: warehouse.LabelsOf("pod", "p"), Slots: []query.HeatmapSlot{{TimeMs: 60000, YMin: []float64{1, 2}, Counts: []int32{3, 4}}}}}
 	q.stats = query.Stats{Ingested: true, Oldest: 1_000_999, Newest: 2_000_000}
 
 	h1, h2 := http1(t), http2(t)
@@ -163,6 +164,15 @@ func checkAnswers(t *testing.T, c querierv1connect.QuerierServiceClient) {
 	require.Equal(t, 2.5, series.Msg.Series[0].Points[0].Value)
 	require.Equal(t, int64(30000), series.Msg.Series[0].Points[1].Timestamp)
 	require.Equal(t, "pod", series.Msg.Series[0].Labels[0].Name)
+
+	heat, err := c.SelectHeatmap(ctx, connect.NewRequest(&querierv1.SelectHeatmapRequest{
+		ProfileTypeID: "a:b:c:d:e", LabelSelector: "{}", Start: 1000, End: 2000, Step: 60,
+	}))
+	require.NoError(t, err)
+	require.Equal(t, "pod", heat.Msg.Series[0].Labels[0].Name)
+	require.Equal(t, int64(60000), heat.Msg.Series[0].Slots[0].Timestamp)
+	require.Equal(t, []float64{1, 2}, heat.Msg.Series[0].Slots[0].YMin)
+	require.Equal(t, []int32{3, 4}, heat.Msg.Series[0].Slots[0].Counts)
 
 	types, err := c.ProfileTypes(ctx, connect.NewRequest(&querierv1.ProfileTypesRequest{}))
 	require.NoError(t, err)

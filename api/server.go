@@ -78,7 +78,9 @@ const (
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	silent := new(silentConns)
 	srv := s.httpServer(base)
+	srv.ConnState = silent.observe
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 
@@ -88,6 +90,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
+	silent.close()
 	err := s.drain(context.WithoutCancel(ctx), srv, cancel)
 	<-served // ErrServerClosed, by now
 	return err

@@ -141,6 +141,22 @@ func TestDrainCuts(t *testing.T) {
 	close(open)
 }
 
+// TestDrainDoesNotWaitForSilence: a connection that has sent nothing has no
+// request to finish. Shutdown by itself would wait five seconds for one, and the
+// drain, with the time it has here, would fail.
+func TestDrainDoesNotWaitForSilence(t *testing.T) {
+	t.Parallel()
+	ts := start(t, func(o *Options) { o.Limits.DrainTimeout = 2 * time.Second })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(ts.URL, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, stacktraces(t, clients(t, ts)["connect"]), "accepted after the silent one")
+	ts.stop()
+	err = <-ts.ended
+	ts.ended = nil
+	require.NoError(t, err)
+}
+
 // TestRunFails: a listener that breaks is an error, not an end.
 func TestRunFails(t *testing.T) {
 	t.Parallel()

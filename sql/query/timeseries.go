@@ -180,8 +180,20 @@ func (b *seriesBuilder) addProfiles(ctx context.Context) error {
 }
 
 func (b *seriesBuilder) addRows(x *seriesIndex, ts []target) {
-	start, within := x.part.Hour.Start(), inHour(x.part.Hour, b.view.within)
 	withTotals := !b.fromSamples()
+	b.eachRow(x, ts, func(g *seriesGroup, k, value int64) {
+		p := g.point(k)
+		p.profiles++
+		if withTotals {
+			p.sum.add(value)
+		}
+	})
+}
+
+// eachRow calls fn with the group, the step and the total of each selected
+// profile of an index that has the rows.
+func (b *seriesBuilder) eachRow(x *seriesIndex, ts []target, fn func(g *seriesGroup, k, value int64)) {
+	start, within := x.part.Hour.Start(), inHour(x.part.Hour, b.view.within)
 	for i := range ts {
 		series := x.of(&ts[i])
 		for j := range series {
@@ -191,11 +203,7 @@ func (b *seriesBuilder) addRows(x *seriesIndex, ts []target) {
 			}
 			from, to := x.rows(&series[j], within)
 			for n := from; n < to; n++ {
-				p := g.point(b.grid.of(start + warehouse.Micros(x.times[n])))
-				p.profiles++
-				if withTotals {
-					p.sum.add(x.values[n])
-				}
+				fn(g, b.grid.of(start+warehouse.Micros(x.times[n])), x.values[n])
 			}
 		}
 	}

@@ -1,0 +1,10 @@
+-- profile_values: (series_id BIGINT, step BIGINT, value BIGINT)
+--
+-- The total of each profile, with its step; see profile_sums.sql for the steps.
+SELECT series_id, (epoch_us(time) - $start::BIGINT + $step::BIGINT - 1) // $step::BIGINT AS step, value
+FROM read_parquet($files)
+WHERE profile_type = $type
+  AND service_name = $service                                                --? service
+  AND list_contains($services, service_name)                                 --? services
+  AND time BETWEEN make_timestamptz($from::BIGINT) AND make_timestamptz($to::BIGINT)
+  AND series_id IN (SELECT unnest($series::BIGINT[]))                        --? series
