@@ -137,3 +137,22 @@ func TestVerifyLog(t *testing.T) {
 	require.ErrorContains(t, verifyLog(l, 1, 2, 5), "entry 2: term is 2, between 3 and 5")
 	require.ErrorContains(t, verifyLog(l, 1, 3, 5), "entry 2")
 }
+
+// Whatever the disk says later: what it said once counts until a restart.
+func TestFailedWriteIsTheLast(t *testing.T) {
+	t.Parallel()
+	l := openTestLog(t, t.TempDir(), 1<<20)
+	disk := &sickDisk{entries: l.entries}
+	l.entries = disk
+	var reasons []error
+	l.fail = func(err error) { reasons = append(reasons, err) }
+	require.NoError(t, l.StoreLog(entry(1, 10)))
+	disk.sick.Store(true)
+	require.ErrorIs(t, l.StoreLog(entry(2, 10)), errDisk)
+	disk.sick.Store(false)
+	require.ErrorIs(t, l.StoreLog(entry(2, 10)), errBroken)
+	require.ErrorIs(t, l.DeleteRange(1, 2), errBroken)
+	require.Len(t, reasons, 1)
+	require.ErrorIs(t, reasons[0], errDisk)
+	require.Equal(t, warehouse.Unavailable, warehouse.KindOf(reasons[0]))
+}

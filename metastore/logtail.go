@@ -82,7 +82,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type tailState struct {
 	entries    int
 	indexStart int // where the index begins that closes the file, or 0
-	torn       int // bytes of a torn write that were cleared
+	end        int // of the last whole write
+	torn       int // bytes of a torn write behind it
 }
 
 // mendTail reads the last file of the log and clears a torn write at its end.
@@ -91,30 +92,39 @@ func mendTail(path string) (tailState, error) {
 	if err != nil {
 		return tailState{}, err
 	}
-	tail, end := readWrites(data)
-	rest := bytes.TrimRight(data[end:], "\x00")
-	if len(rest) == 0 {
+	tail, err := inspectTail(data)
+	if err != nil {
+		return tail, warehouse.Errorf(warehouse.Corrupt, "log file %s: %w", path, err)
+	}
+	if tail.torn == 0 {
 		return tail, nil
 	}
-	for at := end + logFrameHeaderBytes; at < end+len(rest); at += logFrameHeaderBytes {
-		if w := readWrite(data, at, at); w.end > 0 {
-			return tail, warehouse.Errorf(warehouse.Corrupt, "log file %s is damaged at offset %d: whole writes follow at %d", path, end, at)
-		}
-	}
-	tail.torn = len(rest)
-	return tail, clearFile(path, int64(end), len(rest))
+	return tail, clearFile(path, int64(tail.end), tail.torn)
 }
 
-// readWrites reads whole writes from the beginning and returns where they end.
-func readWrites(data []byte) (tail tailState, end int) {
-	for first := logHeaderBytes; ; first = end {
-		w := readWrite(data, end, first)
+// inspectTail says what the last file of the log holds. Damage that is not a
+// torn write is a Corrupt error.
+func inspectTail(data []byte) (tailState, error) {
+	tail := readWrites(data)
+	tail.torn = len(bytes.TrimRight(data[tail.end:], "\x00"))
+	for at := tail.end + logFrameHeaderBytes; at < tail.end+tail.torn; at += logFrameHeaderBytes {
+		if readWrite(data, at, at).end > 0 {
+			return tail, warehouse.Errorf(warehouse.Corrupt, "damaged at offset %d: whole writes follow at %d", tail.end, at)
+		}
+	}
+	return tail, nil
+}
+
+// readWrites reads whole writes from the beginning.
+func readWrites(data []byte) (tail tailState) {
+	for first := logHeaderBytes; ; first = tail.end {
+		w := readWrite(data, tail.end, first)
 		if w.end == 0 {
-			return tail, end
+			return tail
 		}
 		tail.entries += w.entries
 		tail.indexStart = w.indexStart
-		end = w.end
+		tail.end = w.end
 	}
 }
 
