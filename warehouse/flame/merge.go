@@ -81,7 +81,7 @@ func uniteNames(a, b []string) (names []string, toA, toB []int32) {
 	names = make([]string, 0, max(len(a), len(b)))
 	toA, toB = make([]int32, len(a)), make([]int32, len(b))
 	for i, j := 0, 0; i < len(a) || j < len(b); {
-		order := 0
+		var order int
 		switch {
 		case j == len(b):
 			order = -1

@@ -18,17 +18,6 @@ func (s *shape) size() int { return len(s.name) }
 // children returns the range of n's children.
 func (s *shape) children(n int32) (from, to int32) { return s.first[n], s.first[n+1] }
 
-// parents returns the parent of each node; the root is its own.
-func (s *shape) parents() []int32 {
-	parent := make([]int32, s.size())
-	for n := range int32(s.size()) {
-		for c := s.first[n]; c < s.first[n+1]; c++ {
-			parent[c] = n
-		}
-	}
-	return parent
-}
-
 // depth returns the number of levels.
 func (s *shape) depth() int {
 	levels := 0

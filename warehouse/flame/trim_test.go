@@ -52,18 +52,18 @@ func TestTrimIsItsDefinition(t *testing.T) {
 	eachSeed(t, func(t *testing.T, rng *rand.Rand) {
 		x := randomStacks(rng, 50)
 		tree := x.tree(t, rng)
-		max := 1 + rng.Int64N(int64(tree.Size())+2)
-		got := tree.Trim(max)
+		most := 1 + rng.Int64N(int64(tree.Size())+2)
+		got := tree.Trim(most)
 		checkInvariants(t, got)
 		assert.Equal(t, tree.Total(), got.Total())
-		assert.Equal(t, plainTrim(plainTree(x), int(max)).text(1), got.String(), "max %d of\n%s", max, tree)
-		if int64(tree.Size()) <= max {
+		assert.Equal(t, plainTrim(plainTree(x), int(most)).text(1), got.String(), "most %d of\n%s", most, tree)
+		if int64(tree.Size()) <= most {
 			assert.Same(t, tree, got)
 		}
 	})
 }
 
-func plainTrim(root *plain, max int) *plain {
+func plainTrim(root *plain, most int) *plain {
 	type node struct {
 		path  []string
 		total int64
@@ -84,7 +84,7 @@ func plainTrim(root *plain, max int) *plain {
 	})
 	stays := map[string]bool{}
 	for i, n := range all {
-		if i < max {
+		if i < most {
 			stays[strings.Join(n.path, "\x00")] = true
 		}
 	}

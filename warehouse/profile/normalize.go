@@ -41,18 +41,18 @@ func (n *normalizer) release() {
 
 // keep reports whether a sample has a value to store, and counts those it has not.
 func (n *normalizer) keep(values []int64) bool {
-	any := false
+	kept := false
 	for _, v := range values {
 		switch {
 		case v > 0:
-			any = true
+			kept = true
 		case v == 0:
 			n.zeros++
 		default:
 			n.negatives++
 		}
 	}
-	return any
+	return kept
 }
 
 // collect fills rows with the samples of p that are kept, ordered by stack, span
