@@ -11,13 +11,17 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// Words of the state that callers need.
-type (
-	Replacement   = state.ReplaceParts  // what ReplaceParts takes
-	ReplaceResult = state.ReplaceResult // what it answers
-	PartRef       = state.PartRef       // names a live part
-	Setting       = state.Setting       // one of a tenant's settings
-)
+// Replacement is what ReplaceParts takes.
+type Replacement = state.ReplaceParts
+
+// ReplaceResult is what ReplaceParts answers.
+type ReplaceResult = state.ReplaceResult
+
+// PartRef names a live part.
+type PartRef = state.PartRef
+
+// Setting is one of a tenant's settings.
+type Setting = state.Setting
 
 // InheritRetention is the retention of a tenant that has none of its own.
 const InheritRetention = state.InheritRetention

@@ -17,10 +17,9 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-const (
-	tenant  warehouse.Tenant = "acme"
-	service                  = "checkout"
-)
+const tenant warehouse.Tenant = "acme"
+
+const service = "checkout"
 
 var (
 	hour0      = warehouse.MicrosOf(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)).Hour()

@@ -80,7 +80,7 @@ func TestMendTail(t *testing.T) {
 		require.NoError(t, l.StoreLogs([]*raft.Log{entry(2*i-1, 30), entry(2*i, 50)}))
 		data, err := os.ReadFile(path)
 		require.NoError(t, err)
-		ends = append(ends, len(bytes.TrimRight(data, "\x00"))+7&^7)
+		ends = append(ends, (len(bytes.TrimRight(data, "\x00"))+7)&^7)
 	}
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -92,7 +92,7 @@ func FuzzReadSnapshot(f *testing.F) {
 	})
 }
 
-// The bytes are cut into frames with right checksums: kind[1] ‖ length[1] ‖ …
+// The bytes are cut into frames with right checksums: kind[1] ‖ length[1] ‖ payload.
 func FuzzReadFrames(f *testing.F) {
 	for _, v := range []*View{New().View(), fullMachine(f).state.View()} {
 		var seed []byte
