@@ -11,11 +11,33 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
+// BenchmarkFill: what it costs to bring 60 small segments into memory, by the
+// number of samples of a segment and the way to read them. Tiny parts are read as
+// a whole, with all types and services; the engine reads one type of one service.
+//
+//	go test -tags duckdb_arrow -run - -bench Fill -benchtime 2s ./sql/query
+func BenchmarkFill(b *testing.B) {
+	for _, stacks := range []int{100, 1000, 5000} {
+		w := benchWorld(b, 60, stacks)
+		for _, tiny := range []int64{0, 1 << 40} {
+			b.Run(fmt.Sprintf("rows=%d/engine=%v", w.parts[30].Rows(), tiny == 0), func(b *testing.B) {
+				s := w.service(Options{})
+				s.tinyRows = tiny
+				sel := Selection{Tenant: tenantA, Type: benchType, Matchers: matchers(b, `{service_name="service1"}`), Range: whole}
+				loop(b, func() {
+					s.samples = newSampleCache(256 << 20)
+					require.NotEmpty(b, sumOfStacks(b, s, sel))
+				})
+			})
+		}
+	}
+}
+
 // benchWorld is what a server that receives profiles from 16 pods of 4 services
 // every 15 s holds before anything is compacted: one segment per 15 s, each with
-// about 75,000 samples of 11 profile types; 5,000 stacktraces of 20 frames a
-// service and kind.
-func benchWorld(b *testing.B, segments int) *world {
+// about 75,000 samples of 11 profile types, if a service and kind has 5,000
+// stacktraces, of 21 frames.
+func benchWorld(b *testing.B, segments, stacks int) *world {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	w := newWorld(b)
@@ -27,7 +49,7 @@ func benchWorld(b *testing.B, segments int) *world {
 	for service := range 4 {
 		for kind := range 6 {
 			key := fmt.Sprintf("%d/%d", service, kind)
-			for n := range 5000 {
+			for n := range stacks {
 				path := make([]string, 20)
 				for depth := range path {
 					path[depth] = fmt.Sprintf("service%d.f%d", service, n>>max(0, 12-depth)*31%(depth*40+1))
@@ -87,6 +109,21 @@ func loop(b *testing.B, fn func()) {
 	b.ReportMetric(float64(spent)/1e6/float64(n), "cpu-ms/op")
 }
 
+// benchType has a quarter of the samples.
+var benchType = warehouse.ProfileType{Name: "kind0", SampleType: "type01", SampleUnit: "count", PeriodType: "x", PeriodUnit: "y"}
+
+// sumOfStacks is Tree without the tree.
+func sumOfStacks(b *testing.B, s *Service, sel Selection) []warehouse.StacktraceID {
+	v, err := s.view(b.Context(), tenantA, whole)
+	require.NoError(b, err)
+	defer v.release()
+	r, err := s.resolve(b.Context(), v, &sel)
+	require.NoError(b, err)
+	ids, _, err := s.stackSums(b.Context(), r)
+	require.NoError(b, err)
+	return ids
+}
+
 // BenchmarkTree: a flame graph over 60 segments of about 75,000 samples each.
 //
 //	go test -tags duckdb_arrow -run - -bench Tree -benchtime 2s ./sql/query
@@ -94,8 +131,7 @@ func loop(b *testing.B, fn func()) {
 // cold fills the cache of samples each time; the files are in the page cache and
 // the symbols known.
 func BenchmarkTree(b *testing.B) {
-	w := benchWorld(b, 60)
-	typ := warehouse.ProfileType{Name: "kind0", SampleType: "type01", SampleUnit: "count", PeriodType: "x", PeriodUnit: "y"}
+	w := benchWorld(b, 60, 5000)
 	minutes := func(from, to int64) warehouse.TimeRange {
 		return warehouse.TimeRange{From: hour0.Start() + warehouse.Micros(from)*60_000_000, To: hour0.Start() + warehouse.Micros(to)*60_000_000}
 	}
@@ -116,7 +152,7 @@ func BenchmarkTree(b *testing.B) {
 		for _, q := range questions {
 			b.Run(fmt.Sprintf("way=%s/ask=%s", way.name, q.name), func(b *testing.B) {
 				s := w.service(way.opts)
-				sel := Selection{Tenant: tenantA, Type: typ, Matchers: matchers(b, q.selector), Range: q.r}
+				sel := Selection{Tenant: tenantA, Type: benchType, Matchers: matchers(b, q.selector), Range: q.r}
 				var total int64
 				ask := func() {
 					tree, err := s.Tree(b.Context(), sel)
@@ -142,8 +178,7 @@ func BenchmarkTree(b *testing.B) {
 //	go test -tags duckdb_arrow -run - -bench StackSums -benchtime 2s ./sql/query
 func BenchmarkStackSums(b *testing.B) {
 	for _, segments := range []int{60, 200} {
-		w := benchWorld(b, segments)
-		typ := warehouse.ProfileType{Name: "kind0", SampleType: "type01", SampleUnit: "count", PeriodType: "x", PeriodUnit: "y"}
+		w := benchWorld(b, segments, 5000)
 		for _, way := range []struct {
 			name string
 			opts Options
@@ -152,17 +187,8 @@ func BenchmarkStackSums(b *testing.B) {
 			for _, selector := range []string{`{service_name="service1"}`, `{}`, `{pod="12"}`} {
 				b.Run(fmt.Sprintf("segments=%d/way=%s/ask=%s", segments, way.name, selector), func(b *testing.B) {
 					s := w.service(way.opts)
-					sel := Selection{Tenant: tenantA, Type: typ, Matchers: matchers(b, selector), Range: whole}
-					ask := func() {
-						v, err := s.view(b.Context(), tenantA, whole)
-						require.NoError(b, err)
-						defer v.release()
-						r, err := s.resolve(b.Context(), v, &sel)
-						require.NoError(b, err)
-						ids, _, err := s.stackSums(b.Context(), r)
-						require.NoError(b, err)
-						require.NotEmpty(b, ids)
-					}
+					sel := Selection{Tenant: tenantA, Type: benchType, Matchers: matchers(b, selector), Range: whole}
+					ask := func() { require.NotEmpty(b, sumOfStacks(b, s, sel)) }
 					ask()
 					loop(b, func() {
 						if way.cold {
@@ -180,8 +206,7 @@ func BenchmarkStackSums(b *testing.B) {
 //
 //	go test -tags duckdb_arrow -run - -bench LabelsAndSeries ./sql/query
 func BenchmarkLabelsAndSeries(b *testing.B) {
-	w := benchWorld(b, 60)
-	typ := warehouse.ProfileType{Name: "kind0", SampleType: "type01", SampleUnit: "count", PeriodType: "x", PeriodUnit: "y"}
+	w := benchWorld(b, 60, 5000)
 	s := w.service(Options{})
 	calls := []struct {
 		name string
@@ -199,7 +224,7 @@ func BenchmarkLabelsAndSeries(b *testing.B) {
 		}},
 		{"series_by_pod_15s", func() (int, error) {
 			r, err := s.Series(b.Context(), SeriesRequest{
-				Selection: Selection{Tenant: tenantA, Type: typ, Range: warehouse.TimeRange{From: hour0.Start(), To: hour0.Start() + 900_000_000}},
+				Selection: Selection{Tenant: tenantA, Type: benchType, Range: warehouse.TimeRange{From: hour0.Start(), To: hour0.Start() + 900_000_000}},
 				StepMs:    15_000, GroupBy: []string{"pod"},
 			})
 			return len(r), err

@@ -181,7 +181,7 @@ func TestDamageFailsTheQueryAndNamesTheObject(t *testing.T) {
 				require.NoError(t, err)
 				data[len(data)/2] ^= 1
 				require.NoError(t, w.bucket.Put(t.Context(), name, data))
-				_, err = w.service(ways[i].opts).Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole, Matchers: matchers(t, `{pod="p"}`)})
+				_, err = w.way(i).Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole, Matchers: matchers(t, `{pod="p"}`)})
 				require.Equal(t, warehouse.Corrupt, warehouse.KindOf(err), err)
 				require.Contains(t, err.Error(), p.Object.String())
 				require.Contains(t, err.Error(), table.String())
@@ -206,7 +206,7 @@ func TestWrongFileIsCorrupt(t *testing.T) {
 					p.Sections[j].Size, p.Sections[j].CRC = from.Size, from.CRC
 				}
 			}
-			_, err = w.service(ways[i].opts).Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole, Matchers: matchers(t, `{pod="p"}`)})
+			_, err = w.way(i).Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole, Matchers: matchers(t, `{pod="p"}`)})
 			require.Equal(t, warehouse.Corrupt, warehouse.KindOf(err), "%s %s: %v", ways[i].name, table, err)
 			require.Contains(t, err.Error(), p.Object.String(), "%s %s", ways[i].name, table)
 		}
@@ -217,10 +217,23 @@ func TestIndexThatContradictsTheFileIsCorrupt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.one(tenantA, seriesOf(cpu, "api"), hour0.Start(), 1, "main")
-	p.Datasets[0].Types[0].Rows++
-	_, err := w.service(ways[0].opts).Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole})
-	require.Equal(t, warehouse.Corrupt, warehouse.KindOf(err), err)
-	require.Contains(t, err.Error(), p.Object.String())
+	stats := &p.Datasets[0].Types[0]
+	lies := map[string]func(){
+		"more samples": func() { stats.Rows++ },
+		"another type": func() { stats.Type = inuse.String() },
+	}
+	right := *stats
+	for name, lie := range lies {
+		for _, i := range []int{0, 1} {
+			*stats = right
+			lie()
+			typ, err := warehouse.ParseProfileType(stats.Type)
+			require.NoError(t, err)
+			_, err = w.way(i).Tree(t.Context(), Selection{Tenant: tenantA, Type: typ, Range: whole})
+			require.Equal(t, warehouse.Corrupt, warehouse.KindOf(err), "%s, %s: %v", name, ways[i].name, err)
+			require.Contains(t, err.Error(), p.Object.String())
+		}
+	}
 }
 
 func TestMissingDefinitionsAreCorrupt(t *testing.T) {
@@ -294,7 +307,8 @@ func TestCancel(t *testing.T) {
 	}
 	for i := range ways {
 		t.Run("meanwhile/"+ways[i].name, func(t *testing.T) {
-			s := w.service(ways[i].opts)
+			s := w.way(i)
+			s.tinyRows = 0 // these do without the engine
 			engine := blockingEngine{started: make(chan struct{}, 1)}
 			s.opts.Engine = engine
 			ctx, cancel := context.WithCancel(t.Context())
@@ -320,7 +334,7 @@ func TestFillsTakeTurns(t *testing.T) {
 	w := newWorld(t)
 	w.one(tenantA, seriesOf(cpu, "api"), hour0.Start(), 1, "main")
 	w.one(tenantA, seriesOf(inuse, "api"), hour0.Start(), 1, "main")
-	s := w.service(ways[0].opts)
+	s := w.way(0)
 	ask := func(ctx context.Context, typ warehouse.ProfileType) error {
 		_, err := s.Tree(ctx, Selection{Tenant: tenantA, Type: typ, Range: whole})
 		return err
@@ -392,21 +406,26 @@ func TestSecondQueryReadsNothing(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 6))
 	w := newWorld(t)
-	w.storeRandomly(rng, w.randomFacts(rng, 100))
-	s := w.service(ways[0].opts)
-	ask := func() string {
-		sel := Selection{Tenant: tenantA, Type: cpu, Range: whole, Matchers: matchers(t, `{pod=~".*0"}`)}
-		tree, err := s.Tree(t.Context(), sel)
-		require.NoError(t, err)
-		series, err := s.Series(t.Context(), SeriesRequest{Selection: sel, StepMs: 60_000, GroupBy: []string{"pod"}})
-		require.NoError(t, err)
-		names, err := s.LabelNames(t.Context(), tenantA, nil, whole)
-		require.NoError(t, err)
-		return fmt.Sprint(tree, series, names)
+	w.store(0, w.randomFacts(rng, 200), never)
+	for _, i := range []int{0, 1} {
+		s := w.way(i)
+		ask := func(typ warehouse.ProfileType) string {
+			sel := Selection{Tenant: tenantA, Type: typ, Range: whole, Matchers: matchers(t, `{pod=~".*0"}`)}
+			tree, err := s.Tree(t.Context(), sel)
+			require.NoError(t, err)
+			series, err := s.Series(t.Context(), SeriesRequest{Selection: sel, StepMs: 60_000, GroupBy: []string{"pod"}})
+			require.NoError(t, err)
+			names, err := s.LabelNames(t.Context(), tenantA, nil, whole)
+			require.NoError(t, err)
+			return fmt.Sprint(tree, series, names)
+		}
+		first := ask(cpu)
+		s.opts.Engine, s.opts.Sections = nil, nil // using either would panic
+		require.Equal(t, first, ask(cpu))
+		if ways[i].name == "tiny" {
+			require.NotEmpty(t, ask(inuse), "tiny parts are read as a whole")
+		}
 	}
-	first := ask()
-	s.opts.Engine, s.opts.Sections = nil, nil // using either would panic
-	require.Equal(t, first, ask())
 }
 
 func TestSampleCacheKeepsItsBudget(t *testing.T) {
@@ -560,7 +579,7 @@ func TestFilesAreReleased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.one(tenantA, seriesOf(cpu, "api"), hour0.Start(), 1, "main")
-	s := w.service(ways[1].opts)
+	s := w.way(0)
 	s.opts.Engine = failingEngine{errors.New("broken")}
 	_, err := s.Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole})
 	require.ErrorContains(t, err, "broken")

@@ -96,6 +96,8 @@ type Service struct {
 	loaded  *loadedSymbols
 	metrics *metrics
 	workers int // goroutines of one query
+
+	tinyRows int64 // see the constant; tests have less
 }
 
 // New returns a Service.
@@ -111,6 +113,8 @@ func New(opts Options) (*Service, error) {
 		samples: newSampleCache(opts.SampleCacheBytes),
 		loaded:  newLoadedSymbols(),
 		workers: runtime.GOMAXPROCS(0),
+
+		tinyRows: tinyRows,
 	}
 	s.metrics = newMetrics(opts.Registry, s)
 	return s, nil

@@ -9,12 +9,18 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// fillRows is about the most rows of one statement that fills the cache: the
-// engine holds them all at once.
-const fillRows = 1 << 20
+const (
+	// fillRows is about the most rows of one statement that fills the cache: the
+	// engine holds them all at once.
+	fillRows = 1 << 20
 
-// slicesOf returns the samples of the targets, which are all small. What is not
-// in memory is read by the engine, many parts a statement.
+	// tinyRows is the most samples of a part that is read without the engine, and
+	// as a whole: up to here that costs little more than what the engine needs to
+	// open the file, and the next question, about another type, finds it.
+	tinyRows = 4 << 10
+)
+
+// slicesOf returns the samples of the targets, which are all small.
 func (s *Service) slicesOf(ctx context.Context, sel *Selection, ts []target) ([]*sampleSlice, error) {
 	ts = slices.DeleteFunc(slices.Clone(ts), func(t target) bool { return t.rows == 0 })
 	found, missing := s.samples.lookup(ts)
@@ -28,14 +34,29 @@ func (s *Service) slicesOf(ctx context.Context, sel *Selection, ts []target) ([]
 	defer end()
 	again, missing := s.samples.lookup(missing)
 	found = append(found, again...)
-	for len(missing) > 0 {
-		n := batchOf(missing)
-		read, err := s.readSlices(ctx, sel, missing[:n])
+
+	var tiny [][]target
+	var rest []target
+	for _, part := range byPart(missing) {
+		if part[0].part.Rows() <= s.tinyRows {
+			tiny = append(tiny, part)
+		} else {
+			rest = append(rest, part...)
+		}
+	}
+	read, err := s.readTinyParts(ctx, tiny)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, read...)
+	for len(rest) > 0 {
+		n := batchOf(rest)
+		read, err := s.readSlices(ctx, sel, rest[:n])
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, read...)
-		missing = missing[n:]
+		rest = rest[n:]
 	}
 	return found, nil
 }

@@ -99,21 +99,29 @@ func (w *world) service(opts Options) *Service {
 
 // ways are the ways to the same answers.
 var ways = []struct {
-	name string
-	opts Options
+	name     string
+	opts     Options
+	tinyRows int64
 }{
-	{"memory", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}},
-	{"engine", Options{SmallRows: -1, SmallProfiles: -1}},
-	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}},
-	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}},
+	{"memory", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0},
+	{"tiny", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40},
+	{"engine", Options{SmallRows: -1, SmallProfiles: -1}, 0},
+	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40},
+	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30},
 }
 
 func (w *world) services() []*Service {
 	out := make([]*Service, len(ways))
 	for i := range ways {
-		out[i] = w.service(ways[i].opts)
+		out[i] = w.way(i)
 	}
 	return out
+}
+
+func (w *world) way(i int) *Service {
+	s := w.service(ways[i].opts)
+	s.tinyRows = ways[i].tinyRows
+	return s
 }
 
 // Snapshot, Parts, Bounds and Release implement Index and Snapshot.
