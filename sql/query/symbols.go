@@ -9,14 +9,21 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse/flame"
 )
 
-// eagerStacks is the most definitions that a query remembers without having been
-// asked for them. Up to it, whole sections are kept, and the next query about
-// the same parts finds everything; beyond it only what the query needs is, so
-// that a question about one service does not load those of all others.
-const eagerStacks = 256 << 10
+// Definitions lie in sections of a whole part, all services and types together;
+// a query wants some of them. What it adds to the symbols beyond that is a bet
+// that the next query wants it: good for a dashboard, bad for the first answer.
+const (
+	// fewStacks is the most definitions that a query adds without having been
+	// asked for them, when it meets their parts for the first time.
+	fewStacks = 4 << 10
 
-// loadedSymbols knows which parts' definitions are in a tenant's current symbols
-// as a whole.
+	// manyStacks is the same when it is the second query that reads the parts. If
+	// there are more, every query adds only what it wants, so that a question
+	// about one service never loads those of all others.
+	manyStacks = 256 << 10
+)
+
+// loadedSymbols knows what tenants' current symbols have of which parts.
 type loadedSymbols struct {
 	mu      sync.Mutex
 	tenants map[warehouse.Tenant]*loadedParts
@@ -24,40 +31,73 @@ type loadedSymbols struct {
 
 type loadedParts struct {
 	symbols *flame.Symbols
-	parts   map[partKey]struct{}
+	parts   map[partKey]loading
 }
+
+// loading is how much of a part's definitions symbols have.
+type loading uint8
+
+const (
+	nothingLoaded loading = iota
+	someLoaded
+	allLoaded
+)
 
 func newLoadedSymbols() *loadedSymbols {
 	return &loadedSymbols{tenants: map[warehouse.Tenant]*loadedParts{}}
 }
 
-// of returns the loaded parts of symbols; those of another generation are
-// forgotten. The caller holds mu.
-func (l *loadedSymbols) of(t warehouse.Tenant, symbols *flame.Symbols) map[partKey]struct{} {
+// of returns what symbols have; what another generation had is forgotten. The
+// caller holds mu.
+func (l *loadedSymbols) of(t warehouse.Tenant, symbols *flame.Symbols) map[partKey]loading {
 	lp := l.tenants[t]
 	if lp == nil || lp.symbols != symbols {
-		lp = &loadedParts{symbols: symbols, parts: map[partKey]struct{}{}}
+		lp = &loadedParts{symbols: symbols, parts: map[partKey]loading{}}
 		l.tenants[t] = lp
 	}
 	return lp.parts
 }
 
-func (l *loadedSymbols) without(symbols *flame.Symbols, parts []*warehouse.Part) []*warehouse.Part {
+// missing returns the parts of which symbols do not have all definitions: those
+// to add as a whole, and those to add only what is wanted of.
+func (l *loadedSymbols) missing(symbols *flame.Symbols, parts []*warehouse.Part) (whole, some []*warehouse.Part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []*warehouse.Part
+	var first, second []*warehouse.Part
 	for _, p := range parts {
-		if _, ok := l.of(p.Tenant, symbols)[keyOf(p)]; !ok {
-			out = append(out, p)
+		switch l.of(p.Tenant, symbols)[keyOf(p)] {
+		case nothingLoaded:
+			first = append(first, p)
+		case someLoaded:
+			second = append(second, p)
 		}
 	}
-	return out
+	for _, of := range []struct {
+		parts []*warehouse.Part
+		most  int64
+	}{{first, fewStacks}, {second, manyStacks}} {
+		if stackRows(of.parts) <= of.most {
+			whole = append(whole, of.parts...)
+		} else {
+			some = append(some, of.parts...)
+		}
+	}
+	return whole, some
 }
 
-func (l *loadedSymbols) add(symbols *flame.Symbols, p *warehouse.Part) {
+func stackRows(parts []*warehouse.Part) (rows int64) {
+	for _, p := range parts {
+		section, _ := p.Section(warehouse.TableStacktraces)
+		rows += section.Rows
+	}
+	return rows
+}
+
+func (l *loadedSymbols) set(symbols *flame.Symbols, p *warehouse.Part, n loading) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of(p.Tenant, symbols)[keyOf(p)] = struct{}{}
+	parts := l.of(p.Tenant, symbols)
+	parts[keyOf(p)] = max(n, parts[keyOf(p)])
 }
 
 // symbols returns the tenant's symbols, with the definitions of all ids, which
@@ -70,7 +110,7 @@ func (s *Service) symbols(ctx context.Context, v *view, ts []target, ids []wareh
 		return symbols, nil
 	}
 	parts := v.partsWith(partitionsOf(ts), warehouse.TableStacktraces)
-	if err := s.readStacks(ctx, symbols, missing, s.loaded.without(symbols, parts)); err != nil {
+	if err := s.readStacks(ctx, symbols, missing, parts); err != nil {
 		return nil, err
 	}
 	if missing = symbols.Missing(missing[:0], ids); len(missing) == 0 {
@@ -80,47 +120,44 @@ func (s *Service) symbols(ctx context.Context, v *view, ts []target, ids []wareh
 		missing[0], len(missing)-1, ts[0].part.Object, ts[0].part.Hour, len(parts), describe(parts))
 }
 
-// readStacks adds what the parts define to symbols: all of it, or if that is a
-// lot only what is wanted.
+// readStacks adds to symbols what the parts define of the wanted stacktraces, and
+// more if that is cheap.
 func (s *Service) readStacks(ctx context.Context, symbols *flame.Symbols, wanted []warehouse.StacktraceID, parts []*warehouse.Part) error {
-	var rows int64
-	for _, p := range parts {
-		section, _ := p.Section(warehouse.TableStacktraces)
-		rows += section.Rows
+	whole, some := s.loaded.missing(symbols, parts)
+	ids := make(map[warehouse.StacktraceID]struct{}, len(wanted))
+	for _, id := range wanted {
+		ids[id] = struct{}{}
 	}
-	var only map[warehouse.StacktraceID]struct{}
-	if rows > eagerStacks {
-		only = make(map[warehouse.StacktraceID]struct{}, len(wanted))
-		for _, id := range wanted {
-			only[id] = struct{}{}
+	isWanted := func(id warehouse.StacktraceID) bool { _, ok := ids[id]; return ok }
+	return s.parallel(ctx, len(whole)+len(some), func(ctx context.Context, i int) error {
+		if i < len(whole) {
+			return s.readStacksOf(ctx, symbols, whole[i], allLoaded, func(warehouse.StacktraceID) bool { return true })
 		}
+		return s.readStacksOf(ctx, symbols, some[i-len(whole)], someLoaded, isWanted)
+	})
+}
+
+// readStacksOf adds the definitions of a part that add accepts.
+func (s *Service) readStacksOf(ctx context.Context, symbols *flame.Symbols, p *warehouse.Part, loads loading, add func(warehouse.StacktraceID) bool) error {
+	data, err := s.opts.Sections.Read(ctx, p, warehouse.TableStacktraces)
+	if err != nil {
+		return err
 	}
-	return s.parallel(ctx, len(parts), func(ctx context.Context, i int) error {
-		data, err := s.opts.Sections.Read(ctx, parts[i], warehouse.TableStacktraces)
-		if err != nil {
-			return err
+	n := 0
+	err = block.ReadStacktraces(data, func(st warehouse.Stacktrace) error {
+		if n++; n%4096 == 0 {
+			if err := ctxError(ctx); err != nil {
+				return err
+			}
 		}
-		n := 0
-		err = block.ReadStacktraces(data, func(st warehouse.Stacktrace) error {
-			if n++; n%4096 == 0 {
-				if err := ctxError(ctx); err != nil {
-					return err
-				}
-			}
-			if only != nil {
-				if _, ok := only[st.ID]; !ok {
-					return nil
-				}
-			}
+		if add(st.ID) {
 			symbols.Add(st)
-			return nil
-		})
-		if err != nil {
-			return partError(parts[i], warehouse.TableStacktraces, err)
-		}
-		if only == nil {
-			s.loaded.add(symbols, parts[i])
 		}
 		return nil
 	})
+	if err != nil {
+		return partError(p, warehouse.TableStacktraces, err)
+	}
+	s.loaded.set(symbols, p, loads)
+	return nil
 }
