@@ -16,7 +16,7 @@ import (
 func rpcOptions(maxBytes int64) []connect.HandlerOption {
 	return []connect.HandlerOption{
 		connect.WithCompression("gzip", newDecompressor, newCompressor),
-		connect.WithCompressMinBytes(1 << 10),
+		connect.WithCompressMinBytes(256),
 		connect.WithReadMaxBytes(int(maxBytes)),
 	}
 }
