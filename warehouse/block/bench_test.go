@@ -129,3 +129,22 @@ func readAllStacks(data []byte) error {
 func readAllProfiles(data []byte) error {
 	return ReadProfiles(data, func(ProfileRow) error { return nil })
 }
+
+// BenchmarkCheck measures reading samples with both readers and comparing.
+//
+//	go test ./warehouse/block -run '^$' -bench Check -cpu 1
+func BenchmarkCheck(b *testing.B) {
+	for _, size := range benchSamples {
+		b.Run(size.name, func(b *testing.B) {
+			set := generate(1, size.shapeOf)
+			data := write(b, warehouse.TableSamples, set.record(), MaxRowGroupRows, maxRowGroupValues)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := Check(data, warehouse.TableSamples, int64(len(set.stacks))); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(set.stacks)*b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

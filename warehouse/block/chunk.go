@@ -14,7 +14,7 @@ import (
 const (
 	pageValues    = 128 << 10 // a page ends at the row in which it reaches this many values …
 	pageTextBytes = 1 << 20   // … or, if it has plain strings, this many bytes
-	minPackBytes  = 64        // chunks with fewer bytes are not compressed
+	minPackBytes  = 64        // chunks with fewer bytes are not compressed, if they are alone in their column
 )
 
 // Numbers of the Parquet format.
@@ -63,6 +63,12 @@ type chunkMeta struct {
 type chunkWriter struct {
 	leaf   *leafData
 	lo, hi int // rows of the leaf
+
+	// always says that chunks are compressed whether or not that saves bytes.
+	//
+	// Why: parquet-go takes a column's codec from its first row group, so that a
+	// column must have the same in all. Those of a large file are worth zstd.
+	always bool
 
 	// The values without NULLs, by kind; strings and booleans stay in the leaf.
 	ints  []int64
@@ -398,7 +404,7 @@ func (w *chunkWriter) compress(m *chunkMeta, dictEnd int) [][]byte {
 	}
 	m.codec = codecNone
 	raw := split(w.raw, ends)
-	if len(w.raw) < minPackBytes {
+	if len(w.raw) < minPackBytes && !w.always {
 		return raw
 	}
 	w.packed = w.packed[:0]
@@ -407,7 +413,7 @@ func (w *chunkWriter) compress(m *chunkMeta, dictEnd int) [][]byte {
 		w.packed = w.pack.EncodeAll(body, w.packed)
 		packedEnds[i] = len(w.packed)
 	}
-	if len(w.packed) > len(w.raw)-len(w.raw)/16 { // not worth the reader's time
+	if len(w.packed) > len(w.raw)-len(w.raw)/16 && !w.always { // not worth the reader's time
 		return raw
 	}
 	m.codec = codecZstd

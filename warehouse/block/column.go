@@ -70,6 +70,11 @@ const maxPageBytes = math.MaxInt32 / 2
 // pageHeader is what readers need of a page header.
 type pageHeader struct {
 	page, rawSize, size, values, encoding int32
+
+	// What only [Check] verifies.
+	sum        uint32 // CRC-32 of the body
+	hasSum     bool
+	defs, reps int32 // encodings of the levels
 }
 
 // read fills out with the values of the chunk. The chunk is that of the leaf in
@@ -142,7 +147,7 @@ func (v *columnValues) count(leaf *leafSpec) int {
 }
 
 func readPageHeader(r *thriftReader) pageHeader {
-	h := pageHeader{page: -1, rawSize: -1, size: -1, values: -1, encoding: -1}
+	h := pageHeader{page: -1, rawSize: -1, size: -1, values: -1, encoding: -1, defs: -1, reps: -1}
 	r.last = 0
 	r.fields(func(id int16, t thriftType) bool {
 		switch {
@@ -152,6 +157,8 @@ func readPageHeader(r *thriftReader) pageHeader {
 			h.rawSize = r.i32()
 		case id == 3 && t == thriftI32:
 			h.size = r.i32()
+		case id == 4 && t == thriftI32:
+			h.sum, h.hasSum = uint32(r.i32()), true
 		case (id == 5 || id == 7) && t == thriftStruct:
 			r.fields(func(id int16, t thriftType) bool {
 				switch {
@@ -159,6 +166,10 @@ func readPageHeader(r *thriftReader) pageHeader {
 					h.values = r.i32()
 				case id == 2 && t == thriftI32:
 					h.encoding = r.i32()
+				case id == 3 && t == thriftI32:
+					h.defs = r.i32()
+				case id == 4 && t == thriftI32:
+					h.reps = r.i32()
 				default:
 					return false
 				}

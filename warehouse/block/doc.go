@@ -11,7 +11,9 @@
 //     chunks of them, footer.go and thrift.go the rest
 //   - read.go: Parquet files → rows, in the calling goroutine; readtable.go,
 //     metadata.go, column.go, decode.go and thriftread.go are the layers below
-//   - check.go: whether a file keeps every promise, for inspectors
+//   - check.go: whether a file keeps every promise, for inspectors; second.go and
+//     the files named like it read it again with parquet-go and compare, pages.go
+//     walks the pages
 //   - meta.go: the meta.json of a block
 //   - filename.go: every on-disk name
 //   - version.go: the version of the tables' layout
@@ -37,7 +39,9 @@
 //   - A written dictionary has only the values that its rows use: two files
 //     made from one Arrow dictionary share nothing.
 //   - Readers never panic and start no goroutine; damaged bytes are a Corrupt
-//     error. They do not check checksums: whoever fetched the bytes has.
+//     error. They do not check checksums, which whoever fetched the bytes has
+//     done; only Check does.
+//   - What Check accepts, two independent readers understand equally.
 //   - Writers never depend on time, randomness or map order: equal records give
 //     equal bytes.
 //

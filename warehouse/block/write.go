@@ -48,6 +48,7 @@ func appendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch, maxRows
 	defer w.release()
 	out := append(dst, magic...)
 	rows := int(rec.NumRows())
+	w.always = rowGroupEnd(leaves, 0, rows, maxRows, maxValues) < rows
 	var groups []rowGroupMeta
 	for row := 0; row < rows; {
 		end := rowGroupEnd(leaves, row, rows, maxRows, maxValues)
