@@ -16,8 +16,8 @@ type place struct {
 }
 
 // Check verifies every statement of the package comment about the bytes of a
-// whole segment, down to each value of its tables. The first fault is a Corrupt
-// error.
+// whole segment: each value of its tables, with two readers (see [block.Check]),
+// and what the footer says about them. The first fault is a Corrupt error.
 func Check(data []byte) error {
 	seg, err := Decode(data)
 	if err != nil {
@@ -42,7 +42,16 @@ func Check(data []byte) error {
 	if err != nil {
 		return err
 	}
-	return checkGap(data, end, int64(len(data))-n)
+	if err := checkGap(data, end, int64(len(data))-n); err != nil {
+		return err
+	}
+	for i := range seg.Parts {
+		p := &seg.Parts[i]
+		if err := checkDescription(data, p); err != nil {
+			return corruptf(int64(len(data))-n, "part %s %s: %w", p.Tenant, p.Hour, err)
+		}
+	}
+	return nil
 }
 
 // placesOf returns all sections in the order in which they lie.

@@ -39,7 +39,8 @@
 //   - Hostile bytes are a Corrupt error, never a panic. Decoding costs memory in
 //     proportion to their length; Check also unpacks the tables, one row group
 //     at a time.
-//   - [Check] verifies every statement of this comment.
+//   - [Check] verifies every statement of this comment, and that the footer
+//     describes the rows; of profile ids and epochs only that they are there.
 //   - A version is read for ever; a newer one is refused by name.
 //
 // Choosing which segments to read is the querier's work, not this package's.

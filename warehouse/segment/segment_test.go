@@ -262,6 +262,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"other rows", func(s *warehouse.Segment) { s.Parts[0].Sections[0].Rows++ }, "has 3 rows, want 4"},
 		{"other table", func(s *warehouse.Segment) { s.Parts[0].Sections[0].Table = warehouse.TableStackTotals }, `of table "samples"`},
 		{"bytes of nobody", func(s *warehouse.Segment) { s.Parts[0].Sections = s.Parts[0].Sections[1:] }, "belong to no section"},
+		{"other range", func(s *warehouse.Segment) { s.Parts[0].Range.To += 7 }, "footer says times"},
+		{"other service", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Service = "basket" }, "footer describes a dataset as"},
+		{"other profiles", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Profiles = 3 }, "footer describes a dataset as"},
+		{"other rows of a type", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Types[0].Rows = 2 }, "footer describes a dataset as"},
+		{"a dataset more", func(s *warehouse.Segment) {
+			s.Parts[0].Datasets = append(s.Parts[0].Datasets, warehouse.Dataset{Service: "zebra"})
+		}, "footer has 2 datasets, the rows 1"},
 		{"overlap", func(s *warehouse.Segment) {
 			s.Parts[0].Sections = append(s.Parts[0].Sections, s.Parts[0].Sections[0])
 			s.Parts[0].Sections[4].Table = warehouse.TableStackTotals
@@ -311,7 +318,9 @@ func TestBuilderRefuses(t *testing.T) {
 	require.Equal(t, before, b.Size())
 	data, err := b.Finish()
 	require.NoError(t, err)
-	require.NoError(t, Check(data))
+	_, err = Decode(data)
+	require.NoError(t, err)
+	require.ErrorContains(t, Check(data), "the rows have", "a part without profiles")
 
 	_, err = NewBuilder(&warehouse.Segment{ID: seg.ID}).Finish()
 	require.Equal(t, warehouse.Invalid, warehouse.KindOf(err))
