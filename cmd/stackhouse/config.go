@@ -29,7 +29,7 @@ type config struct {
 
 	LimitProfileBytes    size `name:"limits.profile-bytes" default:"32MiB" placeholder:"SIZE" group:"limits" help:"Largest profile, unpacked; above it a profile is refused (default ${default})."`
 	LimitSamples         int  `name:"limits.samples" default:"1000000" placeholder:"N" group:"limits" help:"Most samples of a profile; above it a profile is refused (default ${default})."`
-	LimitDepth           int  `name:"limits.depth" default:"4096" placeholder:"N" group:"limits" help:"Deepest stacktrace; what is deeper is cut at the root and flagged (default ${default})."`
+	LimitDepth           int  `name:"limits.depth" default:"4096" placeholder:"N" group:"limits" help:"Deepest stacktrace; a deeper one keeps its root side and is flagged (default ${default})."`
 	LimitSymbolBytes     size `name:"limits.symbol-bytes" default:"64KiB" placeholder:"SIZE" group:"limits" help:"Longest name of a function, file or mapping; what is longer is cut and flagged (default ${default})."`
 	LimitLabels          int  `name:"limits.labels" default:"30" placeholder:"N" group:"limits" help:"Most labels of a series (default ${default})."`
 	LimitLabelNameBytes  int  `name:"limits.label-name-bytes" default:"1024" placeholder:"N" group:"limits" help:"Longest label name (default ${default})."`

@@ -139,8 +139,10 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger
 	}
 	n.addResource("engine", n.engine)
 
+	symbols := cache.NewSymbols(b.symbols)
+	symbols.Register(reg)
 	questions, err := query.New(query.Options{
-		Index: index{n.meta}, Sections: sections, Symbols: cache.NewSymbols(b.symbols), Engine: n.engine,
+		Index: index{n.meta}, Sections: sections, Symbols: symbols, Engine: n.engine,
 		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples,
 		Logger: component("query"), Registry: reg,
 	})
