@@ -24,17 +24,35 @@ func Check(data []byte) error {
 		return err
 	}
 	places := placesOf(seg)
+	if err := checkPlacement(data, places); err != nil {
+		return err
+	}
+	for _, p := range places {
+		section := data[p.Offset : p.Offset+p.Size]
+		if err := block.Check(section, p.Table, p.Rows); err != nil {
+			return corruptf(p.Offset, "section of %s %s: %w", p.part.Tenant, p.part.Hour, err)
+		}
+	}
+	for i := range seg.Parts {
+		p := &seg.Parts[i]
+		if err := checkDescription(data, p); err != nil {
+			return warehouse.Errorf(warehouse.Corrupt, "check segment %s: part %s %s: %w", seg.ID, p.Tenant, p.Hour, err)
+		}
+	}
+	return nil
+}
+
+// checkPlacement checks that the sections and zeros fill the object up to its
+// footer, and the checksum of each section: damage is found before anything is
+// unpacked.
+func checkPlacement(data []byte, places []place) error {
 	end := int64(0)
 	for _, p := range places {
 		if err := checkGap(data, end, p.Offset); err != nil {
 			return err
 		}
-		section, err := Section(data, p.part, p.Table)
-		if err != nil {
+		if _, err := Section(data, p.part, p.Table); err != nil {
 			return err
-		}
-		if err := block.Check(section, p.Table, p.Rows); err != nil {
-			return corruptf(p.Offset, "section of %s %s: %w", p.part.Tenant, p.part.Hour, err)
 		}
 		end = p.Offset + p.Size
 	}
@@ -42,16 +60,7 @@ func Check(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := checkGap(data, end, int64(len(data))-n); err != nil {
-		return err
-	}
-	for i := range seg.Parts {
-		p := &seg.Parts[i]
-		if err := checkDescription(data, p); err != nil {
-			return corruptf(int64(len(data))-n, "part %s %s: %w", p.Tenant, p.Hour, err)
-		}
-	}
-	return nil
+	return checkGap(data, end, int64(len(data))-n)
 }
 
 // placesOf returns all sections in the order in which they lie.
