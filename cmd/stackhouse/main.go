@@ -8,7 +8,8 @@
 //   - budget.go, memory.go: how --memory is divided
 //   - datadir.go: the data directory, its FORMAT file and its lock
 //   - serve.go: wiring, top to bottom; stage.go: ordered start and stop
-//   - gate.go, selfprofile.go, banner.go, logging.go: around the server
+//   - segment.go, segmentshow.go, segmentcheck.go: a look into stored objects
+//   - starting.go, selfprofile.go, banner.go, logging.go: around the server
 //
 // # Guarantees
 //

@@ -22,6 +22,7 @@ const (
 type grammar struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Help    helpCmd    `cmd:"" help:"Show help for a command."`
 
@@ -86,11 +87,15 @@ func (p program) run(ctx context.Context, args []string) int {
 	case err != nil:
 		return p.fail(exitUsage, err)
 	}
-	switch parsed.Selected().Name {
+	switch parsed.Selected().Path() {
 	case "serve":
 		return p.serve(ctx, &g.Serve.Settings)
 	case "config":
 		return p.printConfig(&g.Config.Settings, settingFlags(parsed))
+	case "segment show":
+		return p.showSegments(&g.Segment.Show)
+	case "segment check":
+		return p.checkSegments(ctx, g.Segment.Check.Paths)
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK
@@ -111,9 +116,10 @@ func (p program) parser(g *grammar) (*kong.Kong, error) {
 	)
 }
 
-// helpWithEnv adds a setting's environment variable to its help.
+// helpWithEnv adds a setting's environment variable to its help; options of a
+// command have none.
 func helpWithEnv(v *kong.Value) string {
-	if v.Flag == nil || v.Name == "help" {
+	if v.Flag == nil || v.Name == "help" || v.Tag.Has("option") {
 		return v.Help
 	}
 	return v.Help + " [$" + envName(v.Name) + "]"

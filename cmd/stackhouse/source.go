@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -47,12 +48,13 @@ func applySources(ctx *kong.Context, env lookup) error {
 	return file.checkKnown(known)
 }
 
-// settingFlags returns the selected command's flags, which are all settings.
+// settingFlags returns the selected command's flags that are settings: all but
+// those tagged option:"", which are given on the command line only.
 func settingFlags(ctx *kong.Context) []*kong.Flag {
 	if ctx.Selected() == nil {
 		return nil
 	}
-	return ctx.Selected().Flags
+	return slices.DeleteFunc(slices.Clone(ctx.Selected().Flags), func(f *kong.Flag) bool { return f.Tag.Has("option") })
 }
 
 func applySource(f *kong.Flag, file settingsFile, env lookup) error {
