@@ -23,10 +23,11 @@ func rpcOptions(maxBytes int64) []connect.HandlerOption {
 
 func newDecompressor() connect.Decompressor { return new(gzip.Reader) }
 
-// newCompressor returns a compressor of the fastest level: answers are large and
-// asked for by people who wait.
+// newCompressor returns a compressor of the usual level. The fastest one saves 15
+// of 35 ms on a flame graph of 130,000 boxes and 2 of 6 ms on one of 32,000, and
+// makes both a fifth larger.
 func newCompressor() connect.Compressor {
-	z, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	z, err := gzip.NewWriterLevel(io.Discard, 6)
 	if err != nil {
 		panic(warehouse.Bug("gzip level: %v", err))
 	}

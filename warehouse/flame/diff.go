@@ -4,7 +4,7 @@ import "github.com/stackhouse-db/stackhouse/warehouse"
 
 // DiffFlamebearer is a flame graph of two trees whose equal paths share a box.
 type DiffFlamebearer struct {
-	// Names of functions; Names[0] is RootName.
+	// Names of functions, ordered as those of a Flamebearer.
 	Names []string
 	// Levels, from the root; a box is seven values: distance, total and self on
 	// the left, distance, total and self on the right, index in Names. A
@@ -69,7 +69,8 @@ func (p pair) trim(maxNodes int64) pair {
 
 func (p pair) boxes() DiffFlamebearer {
 	const width = 7
-	f := DiffFlamebearer{Names: p.boxNames(), Levels: p.boxLevels(width)}
+	names, index := p.boxNames()
+	f := DiffFlamebearer{Names: names, Levels: p.boxLevels(width)}
 	at := [2][]int64{make([]int64, p.size()), make([]int64, p.size())}
 	var n int32
 	for _, values := range f.Levels {
@@ -84,7 +85,7 @@ func (p pair) boxes() DiffFlamebearer {
 				f.MaxSelf = max(f.MaxSelf, p.self[side][n])
 				p.placeChildren(at[side], p.self[side], p.total[side], n)
 			}
-			values[6] = p.boxName(n)
+			values[6] = p.boxName(index, n)
 			n++
 		}
 	}

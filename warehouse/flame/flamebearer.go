@@ -1,9 +1,16 @@
 package flame
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Flamebearer is a flame graph as Pyroscope's API draws it: the boxes of each
 // level from left to right.
 type Flamebearer struct {
-	// Names of functions; Names[0] is RootName.
+	// Names of functions. Names[0] is RootName; the others are ordered by the
+	// number of their boxes, the most first, then by name, so that frequent ones
+	// have short numbers on the wire.
 	Names []string
 	// Levels, from the root; a box is four values: the distance from the end of
 	// the box before it on the level, its total, its self, its index in Names.
@@ -17,7 +24,8 @@ type Flamebearer struct {
 // its callees in the order of their names.
 func (t *Tree) Flamebearer() Flamebearer {
 	const width = 4
-	f := Flamebearer{Names: t.boxNames(), Levels: t.boxLevels(width), Total: t.Total()}
+	names, index := t.boxNames()
+	f := Flamebearer{Names: names, Levels: t.boxLevels(width), Total: t.Total()}
 	at := make([]int64, t.size()) // left edge
 	var n int32
 	for _, values := range f.Levels {
@@ -26,7 +34,7 @@ func (t *Tree) Flamebearer() Flamebearer {
 			values[0] = at[n] - end
 			values[1] = t.total[n]
 			values[2] = t.self[n]
-			values[3] = t.boxName(n)
+			values[3] = t.boxName(index, n)
 			end = at[n] + t.total[n]
 			f.MaxSelf = max(f.MaxSelf, t.self[n])
 			t.placeChildren(at, t.self, t.total, n)
@@ -36,18 +44,33 @@ func (t *Tree) Flamebearer() Flamebearer {
 	return f
 }
 
-// boxNames returns the names of a flame graph of s.
-func (s *shape) boxNames() []string {
-	names := make([]string, 0, len(s.names)+1)
-	return append(append(names, RootName), s.names...)
+// boxNames returns the names of a flame graph of s, and the index among them of
+// each name of s.
+func (s *shape) boxNames() (names []string, index []int64) {
+	boxes := make([]int32, len(s.names))
+	for _, name := range s.name[1:] {
+		boxes[name]++
+	}
+	order := make([]int32, len(s.names)) // sorted by name, as s.names are
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(boxes[b], boxes[a]) })
+	names = append(make([]string, 0, len(order)+1), RootName)
+	index = make([]int64, len(order))
+	for i, name := range order {
+		names = append(names, s.names[name])
+		index[name] = int64(i) + 1
+	}
+	return names, index
 }
 
 // boxName returns the index of n's name among boxNames.
-func (s *shape) boxName(n int32) int64 {
+func (s *shape) boxName(index []int64, n int32) int64 {
 	if n == 0 {
 		return 0
 	}
-	return int64(s.name[n]) + 1
+	return index[s.name[n]]
 }
 
 // boxLevels makes room for the levels of a flame graph, width values a node.

@@ -18,11 +18,11 @@ func TestFlamebearer(t *testing.T) {
 	t.Parallel()
 	got := foldedTree(t, "a;x 1\na 2\nc;x 4\nc;x;a 3\nb 5").Flamebearer()
 	want := Flamebearer{
-		Names: []string{"total", "a", "b", "c", "x"},
+		Names: []string{"total", "a", "x", "b", "c"}, // a and x have two boxes each
 		Levels: [][]int64{
 			{0, 15, 0, 0},
-			{0, 3, 2, 1, 0, 5, 5, 2, 0, 7, 0, 3},
-			{2, 1, 1, 4, 5, 7, 4, 4},
+			{0, 3, 2, 1, 0, 5, 5, 3, 0, 7, 0, 4},
+			{2, 1, 1, 2, 5, 7, 4, 2},
 			{12, 3, 3, 1},
 		},
 		Total:   15,
