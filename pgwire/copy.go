@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -79,10 +78,8 @@ func (s *session) copyOut(ctx context.Context, p *portal) error {
 		}
 	}
 	s.srv.metrics.rows.Add(float64(rows))
-	if opts.format == "binary" {
-		if err := writeCopyData(s.wire, []byte{0xff, 0xff}); err != nil {
-			return err
-		}
+	if err := enc.end(s.wire); err != nil {
+		return err
 	}
 	s.wire.send(&pgproto3.CopyDone{})
 	s.wire.send(&pgproto3.CommandComplete{CommandTag: []byte(p.res.complete(rows))})
@@ -117,17 +114,19 @@ type copyEncoder struct {
 	style   *style
 	check   *rowEncoder // for its check of later batches
 	values  []appendFunc
+	prefix  string // of the next message
 	scratch []byte
 }
 
-// binarySignature begins a binary COPY; its flags and extension are zero.
+// binarySignature begins a binary COPY; its flags and extension are zero. It
+// shares a message with what follows, as clients expect (psycopg does).
 const binarySignature = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
 
 // begin writes what comes before the rows.
 func (e *copyEncoder) begin(w *wire) error {
 	switch {
 	case e.opts.format == "binary":
-		return writeCopyData(w, []byte(binarySignature))
+		e.prefix = binarySignature
 	case e.opts.header:
 		var line []byte
 		for i, c := range e.columns {
@@ -137,6 +136,14 @@ func (e *copyEncoder) begin(w *wire) error {
 		return writeCopyData(w, append(line, '\n'))
 	}
 	return nil
+}
+
+// end writes what comes after the rows.
+func (e *copyEncoder) end(w *wire) error {
+	if e.opts.format != "binary" {
+		return nil
+	}
+	return writeCopyData(w, append([]byte(e.prefix), 0xff, 0xff))
 }
 
 func (e *copyEncoder) encode(w *wire, rec recordBatch) error {
@@ -151,6 +158,8 @@ func (e *copyEncoder) encode(w *wire, rec recordBatch) error {
 	cols := rec.Columns()
 	for i := range int(rec.NumRows()) {
 		row := append(w.w.AvailableBuffer(), 'd', 0, 0, 0, 0)
+		row = append(row, e.prefix...)
+		e.prefix = ""
 		row = e.appendRow(row, cols, i)
 		if len(row) > maxRowBytes {
 			return errorf(stateProgramLimit, "a row has %d bytes, the limit is %d", len(row), maxRowBytes)
@@ -286,10 +295,4 @@ func defaultByte(b *byte, def byte) {
 	if *b == 0 {
 		*b = def
 	}
-}
-
-// String shows options in tests.
-func (o *copyOptions) String() string {
-	return fmt.Sprintf("%s delimiter %q null %q header %v quote %q escape %q force %v %v",
-		o.format, o.delimiter, o.null, o.header, o.quote, o.escape, o.forceAll, o.forceQuote)
 }

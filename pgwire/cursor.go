@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // parseDeclare reads
@@ -47,7 +48,7 @@ func parseInner(p *parser) (*query, error) {
 
 // innerQuery is the query that a piece of a command's text holds.
 func innerQuery(text string, in piece) (*query, error) {
-	shift := len([]rune(text[:in.start]))
+	shift := utf8.RuneCountInString(text[:in.start])
 	cmd, err := parseCommand(text[in.start:in.end])
 	if err != nil {
 		return nil, shifted(err, shift)

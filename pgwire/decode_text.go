@@ -2,6 +2,7 @@ package pgwire
 
 import (
 	"encoding/hex"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -72,10 +73,7 @@ func intFromText(s, typ string, least, most int64) (any, error) {
 }
 
 // isRange reports whether strconv understood a number that does not fit.
-func isRange(err error) bool {
-	e, ok := err.(*strconv.NumError) //nolint:errorlint // strconv documents the type
-	return ok && e.Err == strconv.ErrRange
-}
+func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
 
 func floatFromText(s, typ string, bits int) (any, error) {
 	text := strings.TrimSpace(s)

@@ -19,7 +19,7 @@ var temporalNames = map[uint32]string{
 func (d *decoder) temporalFromText(oid uint32, s string) (any, error) {
 	text := strings.TrimSpace(s)
 	var v any
-	ok := false
+	var ok bool
 	switch oid {
 	case oidInterval:
 		v, ok = intervalFromText(text)

@@ -44,6 +44,7 @@ func start(t testing.TB, opts Options) *running {
 		require.Empty(t, srv.wires)
 		require.Empty(t, srv.keys.sessions)
 		require.Zero(t, srv.sessions)
+		require.Zero(t, srv.spooled.Load())
 	}
 	t.Cleanup(stop)
 	return &running{srv, ln, stop}

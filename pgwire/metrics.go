@@ -18,8 +18,12 @@ type metrics struct {
 	cancels     *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, spooled func() float64) *metrics {
 	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "stackhouse_pgwire_spooled_bytes",
+		Help: "Memory of the rows that portals and cursors keep for their clients.",
+	}, spooled)
 	return &metrics{
 		connections: f.NewGauge(prometheus.GaugeOpts{
 			Name: "stackhouse_pgwire_connections",

@@ -28,7 +28,7 @@ type Options struct {
 	Version         string        // of Stackhouse, shown within server_version; "" is "dev"
 	MaxConnections  int           // at once, beyond them 53300; zero: 100
 	MaxMessageBytes int           // body of one client message; zero: 16 MiB
-	SpoolBytes      int64         // rows that one session's cursors may keep in memory; zero: 64 MiB
+	SpoolBytes      int64         // rows that all cursors together may keep in memory; zero: 64 MiB
 	StartupTimeout  time.Duration // from connecting to the first ReadyForQuery; zero: 60 s
 	DrainTimeout    time.Duration // running statements may finish within it when Run ends; zero: 10 s
 	WriteTimeout    time.Duration // a client that takes nothing of what is sent to it for so long is left; zero: 10 min

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // paramDef describes one run-time parameter.
@@ -192,9 +193,16 @@ func number(v string) (string, error) {
 	return strconv.FormatFloat(f, 'g', -1, 64), nil
 }
 
-// encoding accepts UTF-8, and SQL_ASCII, which asks for no conversion.
+// encoding accepts UTF-8, and SQL_ASCII, which asks for no conversion. As in
+// PostgreSQL only letters and digits count: asyncpg sends quotes along.
 func encoding(v string) (string, error) {
-	switch strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(v)) {
+	letters := func(r rune) rune {
+		if r >= utf8.RuneSelf || !isWordPart(byte(r)) || r == '_' {
+			return -1
+		}
+		return r
+	}
+	switch strings.ToLower(strings.Map(letters, v)) {
 	case "utf8", "unicode":
 		return "UTF8", nil
 	case "sqlascii":

@@ -36,9 +36,15 @@ func (p *params) get(name string) (value string, ok bool) {
 			return v, true
 		}
 	}
+	if slices.Contains(transactionParams, name) {
+		return p.get("default_" + name)
+	}
 	def, ok := paramDefs[name]
 	return def.initial, ok
 }
+
+// transactionParams are those whose value is their default_… unless they are set.
+var transactionParams = []string{"transaction_deferrable", "transaction_isolation", "transaction_read_only"}
 
 // value is get of a parameter that exists.
 func (p *params) value(name string) string {
@@ -155,9 +161,12 @@ func (p *params) settings() map[string]string {
 	for name, def := range paramDefs {
 		p.all[name] = def.initial
 	}
-	maps.Copy(p.all, p.initial)
-	maps.Copy(p.all, p.state.session)
-	maps.Copy(p.all, p.state.local)
+	for _, m := range []map[string]string{p.initial, p.state.session, p.state.local} {
+		maps.Copy(p.all, m)
+	}
+	for _, def := range transactionParams {
+		p.all[def] = p.value(def)
+	}
 	return p.all
 }
 

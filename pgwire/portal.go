@@ -68,7 +68,7 @@ func (p *portal) start(ctx context.Context) error {
 	}
 	p.res = res
 	if res.rows != nil {
-		p.rows = newSpool(res.rows, &p.session.spooled, p.session.srv.opts.SpoolBytes)
+		p.rows = newSpool(res.rows, &p.session.srv.spooled, p.session.srv.opts.SpoolBytes)
 	}
 	return nil
 }

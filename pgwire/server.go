@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -16,7 +17,8 @@ type Server struct {
 	opts    Options
 	metrics *metrics
 	keys    *keyring
-	zones   sync.Map // name to *time.Location
+	zones   sync.Map     // name to *time.Location
+	spooled atomic.Int64 // bytes that portals keep in memory
 
 	mu       sync.Mutex
 	draining bool
@@ -30,12 +32,9 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
-		opts:    opts,
-		metrics: newMetrics(opts.Registry),
-		keys:    newKeyring(),
-		wires:   map[*wire]struct{}{},
-	}, nil
+	s := &Server{opts: opts, keys: newKeyring(), wires: map[*wire]struct{}{}}
+	s.metrics = newMetrics(opts.Registry, func() float64 { return float64(s.spooled.Load()) })
+	return s, nil
 }
 
 // Run serves the listener's connections until ctx ends, then drains: idle sessions
@@ -84,7 +83,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, serve func(net.Con
 
 // serveConn handles one connection to its end.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	w := newWire(conn, s.opts, s.metrics.sentBytes)
 	if !s.register(w) {
 		s.metrics.accepted.WithLabelValues("refused").Inc()

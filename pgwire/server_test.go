@@ -147,7 +147,6 @@ func TestPgxCancels(t *testing.T) {
 	}
 	conn, err := pgx.ConnectConfig(t.Context(), cfg)
 	require.NoError(t, err)
-	defer conn.Close(t.Context())
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-f.waiting
@@ -157,6 +156,7 @@ func TestPgxCancels(t *testing.T) {
 	require.Equal(t, "57014", state(t, err))
 	var n int
 	require.NoError(t, conn.QueryRow(t.Context(), "select 1").Scan(&n))
+	require.NoError(t, conn.Close(t.Context()))
 	srv.stop()
 	require.Zero(t, f.open.Load())
 }

@@ -31,9 +31,8 @@ type session struct {
 	portals  map[string]*portal
 
 	portalSeq uint64
-	spooled   int64 // bytes that portals keep in memory
-	several   bool  // the Query in work holds several statements: one transaction
-	skipping  bool  // an extended message failed: ignore all until Sync
+	several   bool // the Query in work holds several statements: one transaction
+	skipping  bool // an extended message failed: ignore all until Sync
 
 	running struct {
 		sync.Mutex
@@ -207,6 +206,9 @@ func (s *session) log(e *pgError) {
 
 // warn sends a notice that does not stop the statement.
 func (s *session) warn(code, message string) {
+	if s.params.value("client_min_messages") == "error" {
+		return
+	}
 	s.wire.send(&pgproto3.NoticeResponse{
 		Severity: severityWarning, SeverityUnlocalized: severityWarning, Code: code, Message: message,
 	})

@@ -3,9 +3,11 @@ package pgwire
 import (
 	"context"
 	"io"
+	"math"
+	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
 // spool is a running result with the rows that were read ahead of their client.
@@ -17,13 +19,12 @@ type spool struct {
 	src    rowSource // nil after its end
 	ahead  []recordBatch
 	offset int64 // rows of ahead[0] that were taken
-	bytes  int64 // of ahead
-	used   *int64
-	limit  int64 // of *used
+	used   *atomic.Int64
+	limit  int64 // of used
 }
 
-// newSpool wraps a source. used is what all spools of the session hold in bytes.
-func newSpool(src rowSource, used *int64, limit int64) *spool {
+// newSpool wraps a source. used is what all spools of the server hold in bytes.
+func newSpool(src rowSource, used *atomic.Int64, limit int64) *spool {
 	return &spool{src: src, used: used, limit: limit}
 }
 
@@ -61,25 +62,29 @@ func (s *spool) read(ctx context.Context) error {
 		return nil
 	}
 	rec.Retain()
-	n := batchBytes(rec)
 	s.ahead = append(s.ahead, rec)
-	s.bytes += n
-	*s.used += n
+	s.used.Add(batchBytes(rec))
 	return nil
 }
 
 // drop forgets the first batch.
 func (s *spool) drop() {
-	n := batchBytes(s.ahead[0])
-	s.bytes -= n
-	*s.used -= n
+	s.used.Add(-batchBytes(s.ahead[0]))
 	s.ahead[0].Release()
 	s.ahead, s.offset = s.ahead[1:], 0
 }
 
-// readAhead reads until the budget is used up or nothing is left.
+// patience is how long a client waits for rows that it has not asked for yet.
+const patience = 10 * time.Millisecond
+
+// readAhead reads until nothing is left, the budget is used up or it takes too
+// long.
 func (s *spool) readAhead(ctx context.Context) error {
-	for s.src != nil && *s.used < s.limit {
+	return s.readFor(ctx, patience)
+}
+
+func (s *spool) readFor(ctx context.Context, most time.Duration) error {
+	for start := time.Now(); s.src != nil && s.used.Load() < s.limit && time.Since(start) < most; {
 		if err := s.read(ctx); err != nil && !isEOF(err) {
 			return err
 		}
@@ -89,11 +94,11 @@ func (s *spool) readAhead(ctx context.Context) error {
 
 // readAll reads what is left, and fails if that is more than the budget.
 func (s *spool) readAll(ctx context.Context) error {
-	if err := s.readAhead(ctx); err != nil {
+	if err := s.readFor(ctx, math.MaxInt64); err != nil {
 		return err
 	}
 	if s.src != nil {
-		return errorf(sqlState(warehouse.Limit), "cursor holds more than %d bytes", s.limit).
+		return errorf(stateConfigurationLimit, "cursors would hold more than %d bytes", s.limit).
 			withHint("Declare it without HOLD and SCROLL, or select fewer rows.")
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -269,12 +268,4 @@ func splitArgs(s string) []string {
 		args = append(args, arg.String())
 	}
 	return args
-}
-
-// String shows a start-up in tests and logs.
-func (su *startup) String() string {
-	if su.cancel != nil {
-		return fmt.Sprintf("cancel pid %d", su.cancel.pid)
-	}
-	return fmt.Sprintf("protocol 3.%d %v %v", su.minor, su.params, su.extensions)
 }

@@ -99,7 +99,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestMetricsHaveNamesAndHelp(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	m := newMetrics(reg)
+	m := newMetrics(reg, func() float64 { return 0 })
 	m.accepted.WithLabelValues("session").Inc()
 	m.cancels.WithLabelValues("match").Inc()
 	m.ended(1, nil)
@@ -113,7 +113,7 @@ func TestMetricsHaveNamesAndHelp(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"stackhouse_pgwire_cancel_requests_total", "stackhouse_pgwire_connections", "stackhouse_pgwire_connections_total",
-		"stackhouse_pgwire_rows_total", "stackhouse_pgwire_sent_bytes_total", "stackhouse_pgwire_statement_duration_seconds",
+		"stackhouse_pgwire_rows_total", "stackhouse_pgwire_sent_bytes_total", "stackhouse_pgwire_spooled_bytes", "stackhouse_pgwire_statement_duration_seconds",
 		"stackhouse_pgwire_statements_total",
 	}, names)
 }

@@ -9,11 +9,16 @@ import (
 	"unicode"
 )
 
-// timeZone returns the IANA name of a zone: names in any case, and whole hours
-// east of Greenwich.
+// timeZone returns the IANA name of a zone: names in any case, whole hours east of
+// Greenwich, and GMT-5, which counts westwards as POSIX does: pgjdbc sends that.
 func timeZone(v string) (string, error) {
 	v = strings.TrimSpace(v)
-	if hours, ok := wholeHours(v); ok {
+	hours, ok := wholeHours(v)
+	if posix, cut := strings.CutPrefix(strings.ToUpper(v), "GMT"); cut && posix != "" {
+		hours, ok = wholeHours(posix)
+		hours = -hours
+	}
+	if ok {
 		if hours == 0 {
 			return "UTC", nil
 		}
@@ -34,7 +39,7 @@ func timeZone(v string) (string, error) {
 func wholeHours(v string) (int, bool) {
 	v = strings.TrimSuffix(v, ":00")
 	n, err := strconv.Atoi(v)
-	return n, err == nil && n >= -12 && n <= 14
+	return n, err == nil && n >= -12 && n <= 12
 }
 
 // titleZone turns europe/berlin into Europe/Berlin.
