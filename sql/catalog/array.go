@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"regexp"
+	"strings"
+)
+
+// array handles a string at token i that is an array: '{1,2}'::oid[], ANY('{1,2}'),
+// x <> '{0}', CAST('{a}' AS text[]).
+func (r *rewriter) array(i int) {
+	t := r.tokens[i]
+	if !strings.HasPrefix(t.name, "'{") || !strings.HasSuffix(t.name, "}'") {
+		return
+	}
+	list, ok := listLiteral(t.name[2 : len(t.name)-2])
+	if !ok {
+		return
+	}
+	if r.isArray(i, list) {
+		r.replace(i, i+1, list)
+	}
+}
+
+var numbers = regexp.MustCompile(`^\[[0-9, ]*\]$`)
+
+func (r *rewriter) isArray(i int, list string) bool {
+	if next := r.at(i + 1); next.isOp("::") || next.isWord("as") && r.at(i-2).isWord("cast") {
+		end, name := r.typeAt(i + 2)
+		switch r.at(name).name {
+		case "int2vector", "oidvector":
+			return true
+		}
+		return end > name+1 && r.at(end-1).isPunct("]")
+	}
+	switch before := r.at(i - 1); {
+	case before.isPunct("(") && r.at(i+1).isPunct(")"):
+		return r.at(i-2).isWord("any") || r.at(i-2).isWord("all") || r.at(i-2).isWord("some")
+	case before.isOp("=") || before.isOp("<>") || before.isOp("!="):
+		return numbers.MatchString(list)
+	}
+	return false
+}
+
+// element is one item of an array's text: in double quotes, or plain.
+var element = regexp.MustCompile(`^\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}\\]*?))\s*(,|$)`)
+
+// listLiteral turns what stands in the braces of a one-dimensional array into a list
+// of DuckDB. Quotes in it are doubled already.
+func listLiteral(text string) (string, bool) {
+	var items []string
+	for rest := text; rest != "" || len(items) > 0; {
+		m := element.FindStringSubmatchIndex(rest)
+		if m == nil {
+			return "", false
+		}
+		switch {
+		case m[2] >= 0:
+			items = append(items, "'"+unescape(rest[m[2]:m[3]])+"'")
+		case strings.EqualFold(rest[m[4]:m[5]], "null"):
+			items = append(items, "NULL")
+		case isNumber(rest[m[4]:m[5]]):
+			items = append(items, rest[m[4]:m[5]])
+		case m[4] == m[5]:
+			return "", false
+		default:
+			items = append(items, "'"+rest[m[4]:m[5]]+"'")
+		}
+		if m[6] == m[7] {
+			break
+		}
+		rest = rest[m[1]:]
+	}
+	return "[" + strings.Join(items, ", ") + "]", true
+}
+
+func isNumber(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+var escaped = regexp.MustCompile(`\\(.)`)
+
+func unescape(s string) string { return escaped.ReplaceAllString(s, "$1") }

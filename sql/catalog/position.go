@@ -1,0 +1,58 @@
+package catalog
+
+import "sort"
+
+// PositionMap leads from the text that [Rewrite] returned back to the one it was
+// given. The zero value is for equal texts.
+type PositionMap struct{ edits []applied }
+
+// applied is an edit by its place in both texts.
+type applied struct {
+	from, to       int // bytes of the original
+	outFrom, outTo int // bytes of the result
+}
+
+// Original returns the byte of the original text that a byte of the result stands
+// for: the same one where the texts agree, and the start of what was replaced within
+// a replacement. It never goes back when offset goes forward.
+func (m PositionMap) Original(offset int) int {
+	n := sort.Search(len(m.edits), func(i int) bool { return m.edits[i].outFrom > offset })
+	if n == 0 {
+		return offset
+	}
+	e := m.edits[n-1]
+	if offset < e.outTo {
+		return e.from
+	}
+	return e.to + offset - e.outTo
+}
+
+// edit replaces the bytes [from, to) of the text; from == to inserts.
+type edit struct {
+	from, to int
+	text     string
+}
+
+// apply makes the edits, which must not overlap, each in its order among those that
+// start at the same byte.
+func apply(text string, edits []edit) (string, PositionMap) {
+	if len(edits) == 0 {
+		return text, PositionMap{}
+	}
+	sort.SliceStable(edits, func(i, j int) bool { return edits[i].from < edits[j].from })
+	var m PositionMap
+	out := make([]byte, 0, len(text)+len(text)/4)
+	at := 0
+	for _, e := range edits {
+		if e.from < at {
+			continue // within what another edit replaced
+		}
+		out = append(out, text[at:e.from]...)
+		a := applied{from: e.from, to: e.to, outFrom: len(out)}
+		out = append(out, e.text...)
+		a.outTo = len(out)
+		m.edits = append(m.edits, a)
+		at = e.to
+	}
+	return string(append(out, text[at:]...)), m
+}

@@ -1,0 +1,55 @@
+package catalog
+
+import "strings"
+
+// match is an operator of PostgreSQL that matches a regular expression.
+type match struct {
+	op    string // DuckDB's, which matches all of a string
+	flags string
+}
+
+var matchOps = map[string]match{
+	"~": {"~", "s"}, "!~": {"!~", "s"}, "~*": {"~", "si"}, "!~*": {"!~", "si"},
+}
+
+// match handles an operator in the tokens [i, right), whose right operand starts at
+// right. PostgreSQL looks for a match anywhere in the string, and its dot matches the
+// end of a line; DuckDB's operator wants the whole string to match. So the pattern is
+// what changes, and the left operand need not be found.
+func (r *rewriter) match(i, right int, name string) {
+	if i == 0 || r.operand[i-1] < 0 {
+		return // a prefix operator
+	}
+	end := r.operandEnd(right)
+	if end == right {
+		return
+	}
+	op := matchOps[name]
+	if r.text[r.tokens[i].start:r.tokens[right-1].end] != op.op {
+		r.replace(i, right, op.op)
+	}
+	if t := r.at(right); end == right+1 && t.kind == str && t.name[0] == '\'' && len(t.name) > 1 {
+		r.replace(right, end, "'"+anywhere(t.name[1:len(t.name)-1], op.flags)+"'")
+	} else {
+		r.before(right, "('(?"+op.flags+":.*(?:' || ")
+		r.after(end-1, " || ').*)')")
+	}
+	r.done = right
+	if end == right+1 {
+		r.done = end
+	}
+}
+
+// anywhere makes a pattern match strings that contain a match.
+func anywhere(pattern, flags string) string {
+	before, behind := ".*", ".*"
+	if !strings.Contains(pattern, "|") {
+		if strings.HasPrefix(pattern, "^") {
+			before = ""
+		}
+		if strings.HasSuffix(pattern, "$") && !strings.HasSuffix(pattern, `\$`) {
+			behind = ""
+		}
+	}
+	return "(?" + flags + ":" + before + "(?:" + pattern + ")" + behind + ")"
+}

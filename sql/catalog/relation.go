@@ -1,0 +1,47 @@
+package catalog
+
+import "strings"
+
+// relation handles a relation of PostgreSQL's catalogue in a FROM clause.
+func (r *rewriter) relation(i int) bool {
+	if !r.startsRelation(i) {
+		return false
+	}
+	last := i
+	for r.at(last+1).isPunct(".") && r.at(last+2).isName() {
+		last += 2
+	}
+	if r.at(last + 1).isPunct("(") {
+		r.fromFunction(i, last)
+		return false
+	}
+	name := r.at(last).name
+	schema := "pg_catalog"
+	switch {
+	case last > i:
+		schema = r.at(last - 2).name
+	case !strings.HasPrefix(name, "pg_") || r.ctes[name]:
+		return false
+	}
+	switch full := schema + "." + name; {
+	case r.known.filled[full] && schema == "pg_catalog":
+		if last > i {
+			r.replace(i, last, "")
+		}
+	case r.known.filled[full]:
+		r.replace(i, last+1, infoSchema+"."+name)
+	case r.known.empty[full] != "":
+		query := "(" + r.known.empty[full] + ")"
+		if !r.at(last+1).isWord("as") && !r.isAlias(last+1) {
+			query += " AS " + name
+		}
+		r.replace(i, last+1, query)
+	default:
+		return false
+	}
+	if schema == "pg_catalog" {
+		r.noteRelation(name, last)
+	}
+	r.done = last + 1
+	return true
+}

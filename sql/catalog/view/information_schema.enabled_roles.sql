@@ -1,0 +1,1 @@
+SELECT pgcat.main.session_user() AS role_name
