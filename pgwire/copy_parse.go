@@ -1,8 +1,6 @@
 package pgwire
 
-import (
-	"strings"
-)
+import "strings"
 
 // parseCopy reads
 //
@@ -113,9 +111,9 @@ func copyOption(p *parser, o *copyOptions, set map[string]bool) error {
 		o.format, err = oneValue(p, false)
 		o.format = strings.ToLower(o.format)
 	case "header":
-		o.header, err = copyBool(p)
+		o.header, err = copyBool(p, name)
 	case "freeze":
-		_, err = copyBool(p)
+		_, err = copyBool(p, name)
 	case "force_quote":
 		err = forceQuote(p, o)
 	case "delimiter", "null", "quote", "escape", "encoding":
@@ -127,7 +125,7 @@ func copyOption(p *parser, o *copyOptions, set map[string]bool) error {
 }
 
 // copyBool reads a value that may be left out.
-func copyBool(p *parser) (bool, error) {
+func copyBool(p *parser, name string) (bool, error) {
 	if p.isOp(",") || p.isOp(")") {
 		return true, nil
 	}
@@ -136,7 +134,10 @@ func copyBool(p *parser) (bool, error) {
 		return false, err
 	}
 	b, err := boolean(v)
-	return b == "on", err
+	if err != nil {
+		return false, errorf(stateSyntaxError, "%s requires a Boolean value", name)
+	}
+	return b == "on", nil
 }
 
 // copyText reads an option whose value is a string.

@@ -268,6 +268,86 @@ func (s *Server) openConnections() int {
 	return len(s.wires)
 }
 
+// A drain ends though a client neither reads nor leaves.
+func TestDrainLeavesClientsThatDoNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := start(t, Options{DrainTimeout: time.Second, WriteGrace: time.Second, WriteTimeout: time.Hour})
+		conn, err := srv.ln.dial()
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = conn.Write(startupPacket("user=alice"))
+		require.NoError(t, err)
+		synctest.Wait() // it is stuck in its greeting, where no statement can be canceled
+		began := time.Now()
+		srv.stop()
+		require.Equal(t, 2*time.Second, time.Since(began))
+	})
+}
+
+// What accept says when there are no more file descriptors passes.
+func TestAcceptTriesAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := New(Options{Statements: newFake()})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ln := &busyListener{pipeListener: newPipeListener(), refusals: 5}
+		done := make(chan error, 1)
+		go func() { done <- srv.Run(ctx, ln) }()
+		conn, err := ln.dial()
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		cancel()
+		require.NoError(t, <-done)
+		require.Zero(t, ln.refusals)
+	})
+}
+
+type busyListener struct {
+	*pipeListener
+	refusals int
+}
+
+func (l *busyListener) Accept() (net.Conn, error) {
+	if l.refusals > 0 {
+		l.refusals--
+		return nil, errors.New("too many open files")
+	}
+	return l.pipeListener.Accept()
+}
+
+func TestShowAll(t *testing.T) {
+	t.Parallel()
+	conn := start(t, Options{}).connect(t, "application_name=x")
+	rows, err := conn.Query(t.Context(), "show all")
+	require.NoError(t, err)
+	type setting struct{ Name, Setting, Description string }
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[setting])
+	require.NoError(t, err)
+	require.Len(t, all, len(paramDefs))
+	for _, s := range all {
+		require.NotEmpty(t, s.Description, s.Name)
+		var one string
+		require.NoError(t, conn.QueryRow(t.Context(), "show "+s.Name).Scan(&one))
+		require.Equal(t, s.Setting, one, s.Name)
+	}
+	require.Contains(t, all, setting{"application_name", "x", "Name of the program that uses the session."})
+}
+
+// Every default is what its own check makes of it.
+func TestDefaultsAreCanonical(t *testing.T) {
+	t.Parallel()
+	for name, def := range paramDefs {
+		if def.fixed {
+			continue
+		}
+		got, err := def.check(def.initial)
+		require.NoError(t, err, name)
+		require.Equal(t, def.initial, got, name)
+	}
+}
+
 func TestListenerThatFails(t *testing.T) {
 	t.Parallel()
 	srv, err := New(Options{Statements: newFake()})
