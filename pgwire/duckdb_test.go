@@ -42,6 +42,8 @@ func TestTextOfWhatDuckDBDelivers(t *testing.T) {
 		{"'-infinity'::date", named(statement.Date), "-infinity"},
 		{"date '0044-03-15 (BC)'", named(statement.Date), "0044-03-15 BC"},
 		{"time '01:02:03.5'", named(statement.Time), "01:02:03.5"},
+		{"time_ns '01:02:03.000001999'", named("TIME_NS"), "01:02:03.000001"},
+		{"timetz '01:02:03+02'", named(statement.TimeTZ), "01:02:03"},
 		{"timestamp '2026-01-01 00:00:00.25'", named(statement.Timestamp), "2026-01-01 00:00:00.25"},
 		{"timestamp_s '2026-01-01'", named(statement.TimestampS), "2026-01-01 00:00:00"},
 		{"timestamp_ms '2026-01-01 00:00:00.5'", named(statement.TimestampMS), "2026-01-01 00:00:00.5"},

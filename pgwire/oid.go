@@ -140,7 +140,7 @@ var scalarOIDs = map[string]uint32{
 	statement.HugeInt: oidNumeric, statement.UHugeInt: oidNumeric, statement.Decimal: oidNumeric,
 	statement.Float: oidFloat4, statement.Double: oidFloat8,
 	statement.Blob: oidBytea,
-	statement.Date: oidDate, statement.Time: oidTime, statement.TimeTZ: oidTime, // the Arrow values have no zone
+	statement.Date: oidDate, statement.Time: oidTime, "TIME_NS": oidTime, statement.TimeTZ: oidTime, // the Arrow values have no zone
 	statement.Timestamp: oidTimestamp, statement.TimestampS: oidTimestamp, statement.TimestampMS: oidTimestamp, statement.TimestampNS: oidTimestamp,
 	statement.TimestampTZ: oidTimestampTZ,
 	statement.Interval:    oidInterval,
