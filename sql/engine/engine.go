@@ -64,9 +64,9 @@ func openInstance(opts Options) (*instance, error) {
 	}
 	db.idle = append(db.idle, conn)
 	for _, s := range opts.settings() {
-		if _, err := conn.ExecContext(context.Background(), "SET GLOBAL "+s.name+" = "+s.value, nil); err != nil {
+		if _, err := conn.ExecContext(context.Background(), "SET GLOBAL "+s.Name+" = "+s.Value, nil); err != nil {
 			db.close()
-			return nil, warehouse.Errorf(warehouse.Invalid, "open engine: set %s to %s: %w", s.name, s.value, err)
+			return nil, warehouse.Errorf(warehouse.Invalid, "open engine: set %s to %s: %w", s.Name, s.Value, err)
 		}
 	}
 	return db, nil

@@ -54,9 +54,6 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// setting is one DuckDB option and its value as an SQL literal.
-type setting struct{ name, value string }
-
 // settings are applied in this order: a folder can be allowed only while
 // external access is on, and nothing can be set after the lock.
 //
@@ -64,12 +61,12 @@ type setting struct{ name, value string }
 // change: reading 60 small ones takes a tenth less. The cache of file contents
 // is off: they are local, the kernel has them, and a second copy would use
 // memory_limit up without being faster.
-func (o Options) settings() []setting {
+func (o Options) settings() []Setting {
 	dirs := make([]string, len(o.AllowedDirs))
 	for i, d := range o.AllowedDirs {
 		dirs[i] = quote(strings.TrimSuffix(d, "/") + "/")
 	}
-	return []setting{
+	return []Setting{
 		{"threads", fmt.Sprint(o.Threads)},
 		{"memory_limit", quote(fmt.Sprintf("%dB", o.MemoryBytes))},
 		{"temp_directory", quote(o.TempDir)},
@@ -84,7 +81,7 @@ func (o Options) settings() []setting {
 		{"allow_persistent_secrets", "false"},
 		{"allowed_directories", "[" + strings.Join(dirs, ", ") + "]"},
 		{"enable_external_access", "false"},
-		{"lock_configuration", "true"},
+		{lockSetting, "true"},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
@@ -67,21 +68,11 @@ const (
 	Null        = "NULL" // an untyped NULL
 )
 
-// Type is a DuckDB type.
-type Type struct {
-	Name             string  // one of the constants above
-	Precision, Scale int     // of DECIMAL
-	Elem             *Type   // of LIST, ARRAY and MAP (its value)
-	Key              *Type   // of MAP
-	Fields           []Field // of STRUCT and UNION
-	Size             int     // of ARRAY
-}
+// Type is a DuckDB type: its Name is one of the constants above.
+type Type = engine.Type
 
 // Field is a member of a STRUCT or UNION.
-type Field struct {
-	Name string
-	Type Type
-}
+type Field = engine.Field
 
 // Column is one column of a statement's result.
 type Column struct {
@@ -100,6 +91,8 @@ type Prepared struct {
 	Text    string // as it was given to Prepare
 	Params  []Type // of $1, $2, …
 	Columns []Column
+
+	inner *prepared // what Execute needs; nil unless a Service made it
 }
 
 // Rows is the running result of a statement. Its snapshot is pinned and its

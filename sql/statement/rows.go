@@ -1,0 +1,135 @@
+package statement
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// rows are the rows of a running statement. They end by themselves at the
+// statement's deadline, so that a client that stops reading holds nothing for ever.
+type rows struct {
+	begin time.Time
+	timer *time.Timer
+
+	mu struct {
+		sync.Mutex
+		run   *running
+		inner *engine.Rows
+		ended error // io.EOF after the last row
+	}
+}
+
+func newRows(run *running, inner *engine.Rows, begin time.Time) *rows {
+	r := &rows{begin: begin}
+	r.mu.run, r.mu.inner = run, inner
+	r.timer = time.AfterFunc(time.Until(run.deadline), r.expire)
+	return r
+}
+
+// Next returns the next rows.
+func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.ended != nil {
+		return nil, r.mu.ended
+	}
+	ctx, cancel := context.WithDeadline(ctx, r.mu.run.deadline)
+	defer cancel()
+	rec, err := r.mu.inner.Next(ctx)
+	switch {
+	case errors.Is(err, engine.Done):
+		r.end(io.EOF)
+		return nil, io.EOF
+	case err != nil:
+		r.end(r.mu.run.fail(err))
+		return nil, r.mu.ended
+	}
+	r.mu.run.stats.Rows += rec.NumRows()
+	return rec, nil
+}
+
+// Close ends the statement.
+func (r *rows) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end(&Error{Kind: warehouse.Invalid, SQLState: stateInternal, Message: "the rows are closed"})
+}
+
+// expire ends a statement whose time is over.
+func (r *rows) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end(kindError(warehouse.Errorf(warehouse.Deadline, "read rows: %w", context.DeadlineExceeded)))
+}
+
+// end gives everything back once. The caller holds mu.
+func (r *rows) end(why error) {
+	if r.mu.ended != nil {
+		return
+	}
+	r.mu.ended = why
+	r.timer.Stop()
+	r.mu.inner.Close()
+	run := r.mu.run
+	run.free()
+	run.stats.Run = run.service.metrics.step("run", r.begin)
+	var e *Error
+	if errors.As(why, &e) && e.Message == "the rows are closed" {
+		why = nil
+	}
+	run.service.metrics.ended(why)
+}
+
+// Stats says what the statement cost so far.
+func (r *rows) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.run.stats
+}
+
+// lines is a result of text, a line a row.
+type lines struct {
+	rec   arrow.RecordBatch
+	read  bool
+	stats Stats
+}
+
+func newLines(texts []string, stats Stats) *lines {
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	n := int64(0)
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			b.Append(strings.TrimRight(line, "\n"))
+			n++
+		}
+	}
+	stats.Rows = n
+	schema := arrow.NewSchema([]arrow.Field{{Name: "QUERY PLAN", Type: arrow.BinaryTypes.String}}, nil)
+	return &lines{rec: array.NewRecordBatch(schema, []arrow.Array{b.NewArray()}, n), stats: stats}
+}
+
+// Next returns all lines.
+func (l *lines) Next(context.Context) (arrow.RecordBatch, error) {
+	if l.read {
+		return nil, io.EOF
+	}
+	l.read = true
+	return l.rec, nil
+}
+
+// Close leaves the lines, whose memory is Go's, to the collector.
+func (l *lines) Close() {}
+
+// Stats says what planning cost.
+func (l *lines) Stats() Stats { return l.stats }

@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/sql/macro"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// Executor runs statements of one tenant.
+//
+// Concurrency: one statement at a time.
+type Executor struct {
+	instance
+	temp  string   // its folder for what does not fit into memory, or ""
+	calls []string // tables of the statement before
+	bound map[warehouse.Table]bool
+}
+
+func openExecutor(tenant warehouse.Tenant, o *Options) (*Executor, error) {
+	e := &Executor{bound: map[warehouse.Table]bool{}}
+	opts := engine.Options{Threads: o.Threads, MemoryBytes: o.memoryEach(), AllowedDirs: o.Dirs, MaxTempBytes: o.MaxTempBytes}
+	if o.TempDir != "" {
+		var err error
+		if err = os.MkdirAll(o.TempDir, 0o750); err == nil {
+			e.temp, err = os.MkdirTemp(o.TempDir, "worker-")
+		}
+		if err != nil {
+			return nil, warehouse.Errorf(warehouse.Unavailable, "open worker: %w", err)
+		}
+		opts.TempDir = e.temp
+	}
+	ix, err := engine.OpenInstance(opts, settings...)
+	if err != nil {
+		e.removeTemp()
+		return nil, err
+	}
+	e.instance = instance{Instance: ix, database: Database(tenant), catalog: o.Catalog}
+	if err := e.fill(createEmpty() + createViews() + macro.Clock()); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Close frees the executor and what it spilled.
+func (e *Executor) Close() {
+	e.Instance.Close()
+	e.removeTemp()
+}
+
+func (e *Executor) removeTemp() {
+	if e.temp != "" {
+		_ = os.RemoveAll(e.temp)
+	}
+}
+
+// Job is one statement to run.
+type Job struct {
+	Session Session
+	Text    string
+
+	// Relations are the files of the stored relations that the statement names,
+	// directly or through a view. One without files has no rows.
+	Relations map[warehouse.Table][]string
+
+	// Calls are the rows of product functions, in tables of CallSchema.
+	Calls []Call
+}
+
+// Call is the result of a product function.
+type Call struct {
+	Table    string
+	Function catalog.Function
+	Rows     arrow.RecordBatch // its columns are those that the function returns
+}
+
+// Run starts a job.
+//
+// Ownership: the caller closes the rows before the next job, and keeps the files
+// until then.
+func (e *Executor) Run(ctx context.Context, job Job) (*engine.Rows, error) {
+	if err := e.SetSession(ctx, job.Session); err != nil {
+		return nil, err
+	}
+	if script := e.prepare(job); script != "" {
+		if err := e.Exec(ctx, script); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range job.Calls {
+		if err := e.Append(ctx, e.database, CallSchema, c.Table, c.Rows); err != nil {
+			return nil, err
+		}
+	}
+	return e.Query(ctx, job.Text)
+}
+
+// prepare returns the statements that bind a job's relations and make the tables of
+// its calls.
+func (e *Executor) prepare(job Job) string {
+	var b strings.Builder
+	for _, name := range e.calls {
+		b.WriteString("DROP TABLE IF EXISTS " + CallSchema + "." + quoteName(name) + ";\n")
+	}
+	e.calls = e.calls[:0]
+	for _, t := range stored {
+		files, named := job.Relations[t]
+		if !named && !e.bound[t] {
+			continue
+		}
+		b.WriteString(bind(t, files))
+		e.bound[t] = len(files) > 0
+	}
+	for _, c := range job.Calls {
+		b.WriteString(createCall(c.Table, c.Function))
+		e.calls = append(e.calls, c.Table)
+	}
+	return b.String()
+}
