@@ -148,3 +148,34 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkReadStacks measures reading 80 files of 330 stacktraces by row, by
+// column, and by column if one stacktrace in eight is wanted.
+//
+//	go test ./warehouse/block -run '^$' -bench ReadStacks -cpu 1
+func BenchmarkReadStacks(b *testing.B) {
+	var files [][]byte
+	for i := range uint64(80) {
+		files = append(files, write(b, warehouse.TableStacktraces, StacktracesRecord(generateStacks(i, 330, 15)), MaxRowGroupRows, maxRowGroupValues))
+	}
+	for name, read := range map[string]func([]byte) error{
+		"rows":    readAllStacks,
+		"columns": func(data []byte) error { return ReadStackColumns(data, nil, ignoreColumns) },
+		"eighth":  func(data []byte) error { return ReadStackColumns(data, isEighth, ignoreColumns) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, data := range files {
+					if err := read(data); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func ignoreColumns(*warehouse.StackColumns) error { return nil }
+
+func isEighth(id warehouse.StacktraceID) bool { return id%8 == 0 }

@@ -27,6 +27,7 @@ type chunkReader struct {
 	unpack     *zstd.Decoder
 	body       []byte
 	reps, defs []level
+	lists      []listLevels // of the pages of the chunk of lists that was read last
 	index      []uint32
 	dictionary columnValues // entries that are not strings
 	entries    uint32
@@ -52,6 +53,9 @@ const keepValues = 1 << 20
 func (c *chunkReader) release() {
 	if cap(c.body) > keepBytes {
 		c.body = nil
+	}
+	if cap(c.reps) > keepValues || len(c.lists) > maxKnownLevels {
+		c.reps, c.defs, c.lists = nil, nil, nil
 	}
 	for i := range c.columns {
 		v := &c.columns[i]
@@ -83,7 +87,7 @@ func (c *chunkReader) read(data []byte, ref *chunkRef, leaf *leafSpec, rows int6
 	out.reset()
 	c.dictionary.reset()
 	hasDictionary := false
-	slots := int64(0)
+	slots, page := int64(0), 0
 	r := thriftReader{data: data[:ref.start()+ref.size], pos: int(ref.start())}
 	for r.pos < len(r.data) {
 		at := r.pos
@@ -101,7 +105,8 @@ func (c *chunkReader) read(data []byte, ref *chunkRef, leaf *leafSpec, rows int6
 			err = c.readDictionary(body, &h, leaf, out)
 		case h.page == pageData && int64(h.values) <= ref.slots-slots:
 			slots += int64(h.values)
-			err = c.readPage(body, &h, leaf, hasDictionary, out)
+			err = c.readPage(page, body, &h, leaf, hasDictionary, out)
+			page++
 		default:
 			err = fmt.Errorf("unexpected page of type %d with %d values", h.page, h.values)
 		}
@@ -225,9 +230,9 @@ func (c *chunkReader) readDictionary(body []byte, h *pageHeader, leaf *leafSpec,
 	return c.dictionary.appendPlain(body, int(h.values), leaf.kind)
 }
 
-// readPage appends the values of a data page to out.
-func (c *chunkReader) readPage(body []byte, h *pageHeader, leaf *leafSpec, hasDictionary bool, out *columnValues) error {
-	values, body, err := c.readLevels(body, int(h.values), leaf, out)
+// readPage appends the values of a data page, the page-th of the chunk, to out.
+func (c *chunkReader) readPage(page int, body []byte, h *pageHeader, leaf *leafSpec, hasDictionary bool, out *columnValues) error {
+	values, body, err := c.readLevels(page, body, int(h.values), leaf, out)
 	if err != nil {
 		return err
 	}
@@ -242,7 +247,7 @@ func (c *chunkReader) readPage(body []byte, h *pageHeader, leaf *leafSpec, hasDi
 
 // readLevels reads the levels of a page's slots and returns the number of
 // values, and the body after the levels.
-func (c *chunkReader) readLevels(body []byte, slots int, leaf *leafSpec, out *columnValues) (int, []byte, error) {
+func (c *chunkReader) readLevels(page int, body []byte, slots int, leaf *leafSpec, out *columnValues) (int, []byte, error) {
 	var err error
 	switch leaf.shape {
 	case required:
@@ -254,24 +259,7 @@ func (c *chunkReader) readLevels(body []byte, slots int, leaf *leafSpec, out *co
 		}
 		return countOnes(out.present[before:]), body, nil
 	}
-	if c.reps, body, err = appendLevelsOf(c.reps[:0], body, slots); err != nil {
-		return 0, nil, err
-	}
-	if c.defs, body, err = appendLevelsOf(c.defs[:0], body, slots); err != nil {
-		return 0, nil, err
-	}
-	before := out.count(leaf)
-	values := before
-	for i, rep := range c.reps {
-		switch {
-		case rep == 0:
-			out.offsets = append(out.offsets, int32(values))
-		case i == 0 || c.defs[i] == 0 || c.defs[i-1] == 0:
-			return 0, nil, fmt.Errorf("slot %d continues a list that is empty", i)
-		}
-		values += int(c.defs[i])
-	}
-	return values - before, body, nil
+	return c.readLists(page, body, slots, leaf, out)
 }
 
 func countOnes(levels []level) int {
@@ -340,27 +328,42 @@ func (c *chunkReader) appendIndexed(body []byte, n int, k kind, out *columnValue
 	if len(body) == 0 {
 		return errShort
 	}
+	if k == kindString {
+		before := len(out.index)
+		var err error
+		if out.index, err = appendHybridOf(out.index, body[1:], n, int(body[0])); err != nil {
+			return err
+		}
+		return c.checkIndices(out.index[before:])
+	}
 	var err error
 	if c.index, err = appendHybridOf(c.index[:0], body[1:], n, int(body[0])); err != nil {
 		return err
 	}
-	d := &c.dictionary
-	for _, i := range c.index {
-		if i >= c.entries {
-			return fmt.Errorf("index %d into a dictionary of %d", i, c.entries)
-		}
+	if err := c.checkIndices(c.index); err != nil {
+		return err
 	}
+	d := &c.dictionary
 	switch k {
 	case kindUUID, kindDecimal:
 		for _, i := range c.index {
 			out.fixed = append(out.fixed, d.fixed[16*i:16*i+16]...)
 		}
-	case kindString:
-		out.index = append(out.index, c.index...)
 	default:
 		for _, i := range c.index {
 			out.ints = append(out.ints, d.ints[i])
 		}
+	}
+	return nil
+}
+
+func (c *chunkReader) checkIndices(index []uint32) error {
+	most := uint32(0)
+	for _, i := range index {
+		most = max(most, i)
+	}
+	if most >= c.entries {
+		return fmt.Errorf("index %d into a dictionary of %d", most, c.entries)
 	}
 	return nil
 }

@@ -9,8 +9,9 @@
 //   - write.go: Arrow record batches → Parquet files; leaf.go finds the values in
 //     Arrow's memory, chunk.go, dictionary.go, bounds.go and encode.go make column
 //     chunks of them, footer.go and thrift.go the rest
-//   - read.go: Parquet files → rows, in the calling goroutine; readtable.go,
-//     metadata.go, column.go, decode.go and thriftread.go are the layers below
+//   - read.go: Parquet files → rows, in the calling goroutine; stackcolumns.go:
+//     stacktraces → columns; readtable.go, metadata.go, column.go, listlevels.go,
+//     decode.go and thriftread.go are the layers below
 //   - check.go: whether a file keeps every promise, for inspectors; second.go and
 //     the files named like it read it again with parquet-go and compare, pages.go
 //     walks the pages

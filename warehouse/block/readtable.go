@@ -25,10 +25,7 @@ func readTable(data []byte, t warehouse.Table, each func(columns []columnValues,
 	}
 	reader := chunkReaders.Get().(*chunkReader)
 	defer reader.release()
-	if n := len(tab.leaves); len(reader.columns) < n {
-		reader.columns = append(reader.columns, make([]columnValues, n-len(reader.columns))...)
-	}
-	columns := reader.columns[:len(tab.leaves)]
+	columns := reader.leafValues(len(tab.leaves))
 	for i := range m.groups {
 		if err := readGroup(reader, data, tab, &m.groups[i], columns); err != nil {
 			return corrupt(t, fmt.Errorf("row group %d: %w", i, err))
@@ -40,15 +37,29 @@ func readTable(data []byte, t warehouse.Table, each func(columns []columnValues,
 	return nil
 }
 
-// readGroup fills columns. Every access to the bytes is checked; should a check
-// be missing, the panic becomes an error here.
-func readGroup(reader *chunkReader, data []byte, tab *table, g *groupRef, columns []columnValues) (err error) {
+// leafValues returns room for the values of n leaves.
+func (c *chunkReader) leafValues(n int) []columnValues {
+	if len(c.columns) < n {
+		c.columns = append(c.columns, make([]columnValues, n-len(c.columns))...)
+	}
+	return c.columns[:n]
+}
+
+// readGroup fills columns, which are those of all leaves.
+func readGroup(reader *chunkReader, data []byte, tab *table, g *groupRef, columns []columnValues) error {
+	return readLeaves(reader, data, tab, g, columns, 0, len(columns))
+}
+
+// readLeaves fills columns [from, to), which are those of the table's leaves.
+// Every access to the bytes is checked; should a check be missing, the panic
+// becomes an error here.
+func readLeaves(reader *chunkReader, data []byte, tab *table, g *groupRef, columns []columnValues, from, to int) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	for i := range tab.leaves {
+	for i := from; i < to; i++ {
 		leaf := &tab.leaves[i]
 		if err := reader.read(data, &g.chunks[i], leaf, g.rows, &columns[i]); err != nil {
 			return fmt.Errorf("column %s: %w", leaf.path[0], err)

@@ -38,6 +38,33 @@ func BenchmarkSymbolsAdd(b *testing.B) {
 	b.ReportMetric(float64(frames*b.N)/b.Elapsed().Seconds(), "frames/s")
 }
 
+// BenchmarkSymbolsAddColumns measures the first load of the same definitions by
+// column, in 80 batches.
+//
+//	go test -run='^$' -bench=SymbolsAdd -benchmem ./warehouse/flame
+func BenchmarkSymbolsAddColumns(b *testing.B) {
+	w := newWorkload(4, 1)
+	var batches []*warehouse.StackColumns
+	frames := 0
+	for range 80 {
+		var defs []warehouse.Stacktrace
+		for range 26_000 / 80 {
+			defs = append(defs, w.stack())
+		}
+		c := columnsOf(defs)
+		batches = append(batches, c)
+		frames += len(c.Lines)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s := NewSymbols()
+		for _, c := range batches {
+			s.AddColumns(c)
+		}
+	}
+	b.ReportMetric(float64(frames*b.N)/b.Elapsed().Seconds(), "frames/s")
+}
+
 // BenchmarkSymbolsTakeOver measures how a new generation copies all of the old.
 func BenchmarkSymbolsTakeOver(b *testing.B) {
 	old := NewSymbols()

@@ -3,8 +3,8 @@
 //
 // # Parts
 //
-//   - symbols.go, frame.go, trie.go, intern.go: [Symbols], the interned
-//     stacktraces of a tenant
+//   - symbols.go, batch.go, frame.go, trie.go, intern.go: [Symbols], the
+//     interned stacktraces of a tenant
 //   - tree.go, shape.go: [Tree], a call tree whose nodes are named by function
 //   - rank.go, bitset.go: the orders by which trees are made
 //   - build.go, merge.go, trim.go, subtree.go: from values to a tree, from two

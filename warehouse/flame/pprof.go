@@ -58,7 +58,7 @@ type pprofWriter struct {
 
 	steps   []locationStep // of a node
 	height  []int32        // of a node: locations on its path
-	inlined trie           // a child is a location that its parent has one inlined frame less than
+	inlined interner[inlinedCall]
 
 	locations []*profile.Location // by number; nil until used
 	functions []*profile.Function // by number in symbols; nil until used
@@ -75,11 +75,15 @@ type pprofWriter struct {
 //
 // A location is a frame and, if that is inlined, the frames above it up to the
 // first that is not. Below len(frames) its number is that of its only frame;
-// the others, less len(frames), are nodes of inlined.
+// the others, less len(frames), are numbers of inlined.
 type locationStep struct {
 	location uint32
 	caller   int32
 }
+
+// inlinedCall is a location with one inlined frame more than the location that
+// calls it. Both are numbers as in locationStep.
+type inlinedCall struct{ caller, frame uint32 }
 
 func newPprofWriter(v view, p *profile.Profile, g growth) *pprofWriter {
 	frames := v.rankFrames(g.key[1:])
@@ -87,7 +91,7 @@ func newPprofWriter(v view, p *profile.Profile, g growth) *pprofWriter {
 		symbols:   v,
 		profile:   p,
 		frames:    frames.sorted,
-		inlined:   newTrie(),
+		inlined:   newInterner[inlinedCall](),
 		functions: make([]*profile.Function, len(v.functions)),
 		mappings:  make([]*profile.Mapping, len(v.mappings)),
 	}
@@ -109,23 +113,23 @@ func (w *pprofWriter) findLocations() {
 		for c := from; c < to; c++ {
 			s := locationStep{location: uint32(w.name[c]), caller: n}
 			if isInlined[s.location] && n > 0 {
-				node, _ := w.inlined.child(w.steps[n].location, s.location)
-				s = locationStep{location: uint32(len(w.frames)) + node, caller: w.steps[n].caller}
+				inlined, _ := w.inlined.intern(inlinedCall{caller: w.steps[n].location, frame: s.location})
+				s = locationStep{location: uint32(len(w.frames)) + inlined, caller: w.steps[n].caller}
 			}
 			w.steps[c] = s
 			w.height[c] = w.height[s.caller] + 1
 		}
 	}
-	w.locations = make([]*profile.Location, len(w.frames)+w.inlined.size())
+	w.locations = make([]*profile.Location, len(w.frames)+len(w.inlined.keys))
 }
 
 // framesOf calls fn for the frames of a location, the innermost first.
 func (w *pprofWriter) framesOf(location uint32, fn func(f *frame)) {
 	single := uint32(len(w.frames))
 	for location >= single {
-		n := w.inlined.nodes[location-single]
-		fn(&w.symbols.frames[w.frames[n.key]])
-		location = n.parent
+		call := w.inlined.keys[location-single]
+		fn(&w.symbols.frames[w.frames[call.frame]])
+		location = call.caller
 	}
 	fn(&w.symbols.frames[w.frames[location]])
 }

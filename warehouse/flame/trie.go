@@ -15,9 +15,15 @@ import (
 // Invariant: the parent of any other node n is below n, so that a pass in descending
 // order meets children before their parents.
 // Invariant: no two nodes have the same parent and key.
+// Invariant: a node is in a slot unless it is the root or right behind its parent.
+//
+// Why: most nodes of a path are right behind their parents, at least if paths
+// come sorted. They are found and added without a look into a table that is
+// larger than any cache.
 type trie struct {
 	nodes []trieNode
-	slots []uint32 // a node, 0 if empty: the root is in no slot
+	slots []uint32 // a node, 0 if empty
+	used  int      // slots that are not empty
 }
 
 // trieNode is a step of a path.
@@ -33,23 +39,35 @@ func (t *trie) size() int { return len(t.nodes) }
 
 // find returns the child of parent with the key.
 func (t *trie) find(parent, key uint32) (uint32, bool) {
+	if next := parent + 1; int(next) < len(t.nodes) && t.nodes[next] == (trieNode{parent, key}) {
+		return next, true
+	}
 	n := t.slots[t.slot(parent, key)]
 	return n, n != 0
 }
 
 // child returns the child of parent with the key, which it adds if it is new.
 func (t *trie) child(parent, key uint32) (n uint32, isNew bool) {
+	next := parent + 1
+	if int(next) == len(t.nodes) { // whose parent has no other child, as all are behind it
+		t.nodes = append(t.nodes, trieNode{parent, key})
+		return checkedCount(len(t.nodes)) - 1, true
+	}
+	if t.nodes[next] == (trieNode{parent, key}) {
+		return next, false
+	}
 	at := t.slot(parent, key)
 	if n := t.slots[at]; n != 0 {
 		return n, false
 	}
-	if isFull(len(t.nodes), len(t.slots)) {
+	if isFull(t.used, len(t.slots)) {
 		t.grow()
 		at = t.slot(parent, key)
 	}
 	t.nodes = append(t.nodes, trieNode{parent, key})
 	n = checkedCount(len(t.nodes)) - 1
 	t.slots[at] = n
+	t.used++
 	return n, true
 }
 
@@ -70,6 +88,9 @@ func (t *trie) grow() {
 	t.slots = make([]uint32, 2*len(t.slots))
 	mask := uint32(len(t.slots) - 1)
 	for n := 1; n < len(t.nodes); n++ {
+		if int(t.nodes[n].parent) == n-1 {
+			continue
+		}
 		at := mix(t.nodes[n].parent, t.nodes[n].key) & mask
 		for t.slots[at] != 0 {
 			at = (at + 1) & mask
