@@ -24,6 +24,11 @@ func (t *idTable) number(id warehouse.StacktraceID) (n int, isNew bool) {
 	return len(t.ids) - 1, true
 }
 
+// has reports whether the id was met.
+func (t *idTable) has(id warehouse.StacktraceID) bool {
+	return len(t.slots) > 0 && t.slots[t.slot(id)] != 0
+}
+
 // slot returns where the id is, or the free place where it belongs.
 func (t *idTable) slot(id warehouse.StacktraceID) int {
 	mask := len(t.slots) - 1

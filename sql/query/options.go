@@ -97,7 +97,7 @@ type Service struct {
 	metrics *metrics
 	workers int // goroutines of one query
 
-	tinyRows int64 // see the constant; tests have less
+	tinyRows, manyStacks int64 // see the constants; tests have less
 }
 
 // New returns a Service.
@@ -114,7 +114,8 @@ func New(opts Options) (*Service, error) {
 		loaded:  newLoadedSymbols(),
 		workers: runtime.GOMAXPROCS(0),
 
-		tinyRows: tinyRows,
+		tinyRows:   tinyRows,
+		manyStacks: manyStacks,
 	}
 	s.metrics = newMetrics(opts.Registry, s)
 	return s, nil

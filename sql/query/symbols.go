@@ -9,21 +9,17 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse/flame"
 )
 
-// Definitions lie in sections of a whole part, all services and types together;
-// a query wants some of them. What it adds to the symbols beyond that is a bet
-// that the next query wants it: good for a dashboard, bad for the first answer.
-const (
-	// fewStacks is the most definitions that a query adds without having been
-	// asked for them, when it meets their parts for the first time.
-	fewStacks = 4 << 10
+// manyStacks is the most definitions that a query adds to the symbols without
+// having been asked for them.
+//
+// Why: definitions lie in sections of a whole part, all services and types
+// together. Once all of a part are loaded, no later query reads it. If the parts
+// have more definitions than this, a query adds only those it wants, so that a
+// question about one service never loads those of very many others.
+const manyStacks = 256 << 10
 
-	// manyStacks is the same when it is the second query that reads the parts. If
-	// there are more, every query adds only what it wants, so that a question
-	// about one service never loads those of all others.
-	manyStacks = 256 << 10
-)
-
-// loadedSymbols knows what tenants' current symbols have of which parts.
+// loadedSymbols knows of which parts the tenants' current symbols have all
+// definitions.
 type loadedSymbols struct {
 	mu      sync.Mutex
 	tenants map[warehouse.Tenant]*loadedParts
@@ -31,58 +27,41 @@ type loadedSymbols struct {
 
 type loadedParts struct {
 	symbols *flame.Symbols
-	parts   map[partKey]loading
+	parts   map[partKey]struct{}
 }
-
-// loading is how much of a part's definitions symbols have.
-type loading uint8
-
-const (
-	nothingLoaded loading = iota
-	someLoaded
-	allLoaded
-)
 
 func newLoadedSymbols() *loadedSymbols {
 	return &loadedSymbols{tenants: map[warehouse.Tenant]*loadedParts{}}
 }
 
-// of returns what symbols have; what another generation had is forgotten. The
-// caller holds mu.
-func (l *loadedSymbols) of(t warehouse.Tenant, symbols *flame.Symbols) map[partKey]loading {
+// of returns the parts that symbols have; what another generation had is
+// forgotten. The caller holds mu.
+func (l *loadedSymbols) of(t warehouse.Tenant, symbols *flame.Symbols) map[partKey]struct{} {
 	lp := l.tenants[t]
 	if lp == nil || lp.symbols != symbols {
-		lp = &loadedParts{symbols: symbols, parts: map[partKey]loading{}}
+		lp = &loadedParts{symbols: symbols, parts: map[partKey]struct{}{}}
 		l.tenants[t] = lp
 	}
 	return lp.parts
 }
 
-// missing returns the parts of which symbols do not have all definitions: those
-// to add as a whole, and those to add only what is wanted of.
-func (l *loadedSymbols) missing(symbols *flame.Symbols, parts []*warehouse.Part) (whole, some []*warehouse.Part) {
+// missing returns the parts of which symbols do not have all definitions.
+func (l *loadedSymbols) missing(symbols *flame.Symbols, parts []*warehouse.Part) (missing []*warehouse.Part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var first, second []*warehouse.Part
 	for _, p := range parts {
-		switch l.of(p.Tenant, symbols)[keyOf(p)] {
-		case nothingLoaded:
-			first = append(first, p)
-		case someLoaded:
-			second = append(second, p)
+		if _, ok := l.of(p.Tenant, symbols)[keyOf(p)]; !ok {
+			missing = append(missing, p)
 		}
 	}
-	for _, of := range []struct {
-		parts []*warehouse.Part
-		most  int64
-	}{{first, fewStacks}, {second, manyStacks}} {
-		if stackRows(of.parts) <= of.most {
-			whole = append(whole, of.parts...)
-		} else {
-			some = append(some, of.parts...)
-		}
-	}
-	return whole, some
+	return missing
+}
+
+// add says that symbols have all definitions of the part.
+func (l *loadedSymbols) add(symbols *flame.Symbols, p *warehouse.Part) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of(p.Tenant, symbols)[keyOf(p)] = struct{}{}
 }
 
 func stackRows(parts []*warehouse.Part) (rows int64) {
@@ -91,13 +70,6 @@ func stackRows(parts []*warehouse.Part) (rows int64) {
 		rows += section.Rows
 	}
 	return rows
-}
-
-func (l *loadedSymbols) set(symbols *flame.Symbols, p *warehouse.Part, n loading) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	parts := l.of(p.Tenant, symbols)
-	parts[keyOf(p)] = max(n, parts[keyOf(p)])
 }
 
 // symbols returns the tenant's symbols, with the definitions of all ids, which
@@ -121,43 +93,33 @@ func (s *Service) symbols(ctx context.Context, v *view, ts []target, ids []wareh
 }
 
 // readStacks adds to symbols what the parts define of the wanted stacktraces, and
-// more if that is cheap.
+// all else that they define unless it is much.
 func (s *Service) readStacks(ctx context.Context, symbols *flame.Symbols, wanted []warehouse.StacktraceID, parts []*warehouse.Part) error {
-	whole, some := s.loaded.missing(symbols, parts)
-	ids := make(map[warehouse.StacktraceID]struct{}, len(wanted))
-	for _, id := range wanted {
-		ids[id] = struct{}{}
-	}
-	isWanted := func(id warehouse.StacktraceID) bool { _, ok := ids[id]; return ok }
-	return s.parallel(ctx, len(whole)+len(some), func(ctx context.Context, i int) error {
-		if i < len(whole) {
-			return s.readStacksOf(ctx, symbols, whole[i], allLoaded, func(warehouse.StacktraceID) bool { return true })
+	parts = s.loaded.missing(symbols, parts)
+	isWhole := stackRows(parts) <= s.manyStacks
+	var isWanted func(warehouse.StacktraceID) bool
+	if !isWhole {
+		var ids idTable
+		for _, id := range wanted {
+			ids.number(id)
 		}
-		return s.readStacksOf(ctx, symbols, some[i-len(whole)], someLoaded, isWanted)
-	})
-}
-
-// readStacksOf adds the definitions of a part that add accepts.
-func (s *Service) readStacksOf(ctx context.Context, symbols *flame.Symbols, p *warehouse.Part, loads loading, add func(warehouse.StacktraceID) bool) error {
-	data, err := s.opts.Sections.Read(ctx, p, warehouse.TableStacktraces)
-	if err != nil {
-		return err
+		isWanted = ids.has
 	}
-	n := 0
-	err = block.ReadStacktraces(data, func(st warehouse.Stacktrace) error {
-		if n++; n%4096 == 0 {
-			if err := ctxError(ctx); err != nil {
-				return err
-			}
+	return s.parallel(ctx, len(parts), func(ctx context.Context, i int) error {
+		data, err := s.opts.Sections.Read(ctx, parts[i], warehouse.TableStacktraces)
+		if err != nil {
+			return err
 		}
-		if add(st.ID) {
-			symbols.Add(st)
+		err = block.ReadStackColumns(data, isWanted, func(c *warehouse.StackColumns) error {
+			symbols.AddColumns(c)
+			return ctxError(ctx)
+		})
+		if err != nil {
+			return partError(parts[i], warehouse.TableStacktraces, err)
+		}
+		if isWhole {
+			s.loaded.add(symbols, parts[i])
 		}
 		return nil
 	})
-	if err != nil {
-		return partError(p, warehouse.TableStacktraces, err)
-	}
-	s.loaded.set(symbols, p, loads)
-	return nil
 }

@@ -99,15 +99,16 @@ func (w *world) service(opts Options) *Service {
 
 // ways are the ways to the same answers.
 var ways = []struct {
-	name     string
-	opts     Options
-	tinyRows int64
+	name       string
+	opts       Options
+	tinyRows   int64
+	manyStacks int64
 }{
-	{"memory", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0},
-	{"tiny", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40},
-	{"engine", Options{SmallRows: -1, SmallProfiles: -1}, 0},
-	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40},
-	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30},
+	{"memory", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0, 1 << 40},
+	{"tiny", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 1 << 40},
+	{"engine", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0},
+	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40, 20},
+	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30, 0},
 }
 
 func (w *world) services() []*Service {
@@ -120,7 +121,7 @@ func (w *world) services() []*Service {
 
 func (w *world) way(i int) *Service {
 	s := w.service(ways[i].opts)
-	s.tinyRows = ways[i].tinyRows
+	s.tinyRows, s.manyStacks = ways[i].tinyRows, ways[i].manyStacks
 	return s
 }
 
