@@ -8,9 +8,9 @@ import (
 
 // ReadStackColumns calls fn with the definitions of a stacktraces file by
 // column, one row group after another; see [ReadSamples]. If wanted is not nil,
-// only the definitions of which it reports true, and no call without any: the
-// others cost next to nothing, those of a row group without a wanted one truly
-// nothing.
+// only the definitions of which it reports true, and no call without any. A row
+// group without a wanted one costs its ids; in another, all lists are decoded,
+// and what is not wanted saves only the work of fn.
 //
 // Ownership: the columns are valid until fn returns; their strings may be kept,
 // but are pieces of larger ones: copy those that live long.
