@@ -41,6 +41,32 @@ func (r *rewriter) isArray(i int, list string) bool {
 	return false
 }
 
+// equalsAny handles value = ANY (list) in the condition of a join. DuckDB takes ANY
+// for a subquery, which an outer join cannot hold.
+func (r *rewriter) equalsAny(i int) {
+	open := i + 2
+	if !r.at(i+1).isWord("any") || !r.at(open).isPunct("(") || r.at(open).partner < 0 || i == 0 || r.operand[i-1] < 0 || !r.inJoin(i) {
+		return
+	}
+	closing := r.at(open).partner
+	if r.operandEnd(open+1) != closing || !r.at(open+1).isName() {
+		return
+	}
+	r.before(r.operand[i-1], "list_contains("+r.text[r.tokens[open+1].start:r.tokens[closing-1].end]+", ")
+	r.replace(i, closing+1, ")")
+	r.done = closing + 1
+}
+
+// inJoin reports whether token i is in a FROM clause, brackets aside.
+func (r *rewriter) inJoin(i int) bool {
+	for ; i >= 0; i = r.opener[i] {
+		if r.clause[i] != noClause {
+			return r.clause[i] == fromClause
+		}
+	}
+	return false
+}
+
 // element is one item of an array's text: in double quotes, or plain.
 var element = regexp.MustCompile(`^\s*(?:"((?:[^"\\]|\\.)*)"|([^",{}\\]*?))\s*(,|$)`)
 

@@ -1,5 +1,7 @@
 package catalog
 
+import "strings"
+
 // regTypes are the types whose values are identifiers and whose text is a name. For
 // each, there are macros X_in and X_out.
 var regTypes = set("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper", "regoperator",
@@ -41,8 +43,8 @@ func (r *rewriter) cast(i int) {
 	switch {
 	case regTypes[r.at(name).name] && end == name+1 && start >= 0:
 		r.regCast(start, i, end, r.at(name).name)
-	case textTypes[r.at(name).name] && start >= 0 && r.isRegproc(start, i):
-		r.before(start, Database+".main.regproc_out(")
+	case textTypes[r.at(name).name] && start >= 0 && r.identifierType(start, i) != "":
+		r.before(start, r.identifierType(start, i)+"_out(")
 		r.replace(i, end, ")")
 		r.done = end
 	default:
@@ -63,7 +65,7 @@ func (r *rewriter) regCast(start, i, end int, regType string) {
 			stop = typeEnd
 		}
 	}
-	literal := i == start+1 && (r.at(start).kind == str || r.at(start).kind == param)
+	literal := !r.isColumn(start, i)
 	r.before(start, regCall(regType, out, literal))
 	if out && literal {
 		r.replace(i, stop, "))")
@@ -75,12 +77,12 @@ func (r *rewriter) regCast(start, i, end int, regType string) {
 
 // regCall opens the call that gives the identifier or the name of a value.
 func regCall(regType string, out, literal bool) string {
-	in := Database + ".main." + regType + "_in("
+	in := regType + "_in("
 	switch {
 	case out && literal:
-		return Database + ".main." + regType + "_out(" + in
+		return regType + "_out(" + in
 	case out:
-		return Database + ".main." + regType + "_out("
+		return regType + "_out("
 	}
 	return in
 }
@@ -128,7 +130,7 @@ func (r *rewriter) castCall(i int) {
 		}
 		return
 	}
-	literal := as == i+3 && (r.at(i+2).kind == str || r.at(i+2).kind == param)
+	literal := !r.isColumn(i+2, as)
 	call := regCall(r.at(name).name, r.isShown(i, open.partner+1), literal)
 	r.replace(i, i+2, call)
 	closing := ""
@@ -138,10 +140,30 @@ func (r *rewriter) castCall(i int) {
 	r.replace(as, end, closing)
 }
 
+// isColumn reports whether the tokens [start, end) are a column: a, b.a. What other
+// expressions give may be a name as well as an identifier.
+func (r *rewriter) isColumn(start, end int) bool {
+	return r.at(start).isName() && r.at(end-1).isName() && r.operand[end-1] == start && r.chainStart(end-1) == start
+}
+
+// identifierType returns the type of the identifier that the tokens [start, end) give
+// without a cast: a column such as typinput, or to_regclass(…); "" for others.
+func (r *rewriter) identifierType(start, end int) string {
+	if r.isRegproc(start, end) {
+		return "regproc"
+	}
+	if open := r.at(end - 1).partner; r.at(end-1).isPunct(")") && open > start {
+		if name, ok := strings.CutPrefix(r.at(open-1).name, "to_"); ok && regTypes[name] && r.chainStart(open-1) == start {
+			return name
+		}
+	}
+	return ""
+}
+
 // isRegproc reports whether the tokens [start, end) are a column that names a
 // function.
 func (r *rewriter) isRegproc(start, end int) bool {
-	return r.known.regprocColumns[r.at(end-1).name] && r.at(end-1).isName() && r.at(start).isName() && (end-start)%2 == 1
+	return r.known.regprocColumns[r.at(end-1).name] && r.isColumn(start, end)
 }
 
 // regprocItem gives the name of a function, not its identifier, to a client that asks
@@ -157,7 +179,7 @@ func (r *rewriter) regprocItem(i int) {
 	if !r.isRegproc(i, last+1) || !r.isItem(i, last+1) {
 		return
 	}
-	r.before(i, Database+".main.regproc_out(")
+	r.before(i, "regproc_out(")
 	if r.at(last+1).isWord("as") || r.isAlias(last+1) {
 		r.after(last, ")")
 	} else {

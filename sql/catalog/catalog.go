@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -35,15 +36,16 @@ type Catalog struct {
 	script  string
 	columns map[string]string
 	tables  map[string]bool
+	macros  map[string]macro
 }
 
 // New prepares the catalogue.
 func New() (*Catalog, error) {
-	b := &builder{}
-	if err := b.build(); err != nil {
+	b, err := built()
+	if err != nil {
 		return nil, warehouse.Errorf(warehouse.Internal, "build catalog: %w", err)
 	}
-	return &Catalog{script: strings.Join(b.script, ""), columns: b.columnTypes(), tables: b.filled}, nil
+	return &Catalog{script: strings.Join(b.script, ""), columns: b.columnTypes(), tables: b.filled, macros: b.macros}, nil
 }
 
 // Load fills an instance, once in its life, in memory. It takes several times as long
@@ -113,12 +115,27 @@ func (c *Catalog) IsRelation(name string) bool { return c.tables["pg_catalog."+n
 // [Rewrite] writes pgcat.infoschema.<name>.
 func (c *Catalog) IsInfoRelation(name string) bool { return c.tables["information_schema."+name] }
 
+// IsFunction reports whether the catalogue has a function of this name that gives a
+// value.
+func (c *Catalog) IsFunction(name string) bool { return c.macros[name].scalar }
+
+// IsTableFunction reports whether the catalogue has a function of this name that gives
+// rows.
+func (c *Catalog) IsTableFunction(name string) bool { return c.macros[name].table }
+
 // builder collects the statements.
 type builder struct {
 	system *system
 	filled map[string]bool // relations with rows, by schema and name
+	macros map[string]macro
 	script []string
 }
+
+// built is the catalogue's builder, which has done its work: it is the same for all.
+var built = sync.OnceValues(func() (*builder, error) {
+	b := &builder{}
+	return b, b.build()
+})
 
 func (b *builder) add(texts ...string) { b.script = append(b.script, strings.Join(texts, "")) }
 
@@ -193,11 +210,13 @@ func (b *builder) objects(files map[string]*rowset) error {
 		b.filled["pg_catalog."+name] = true
 		b.add(files[name].create(b.system.tables["pg_catalog."+name]))
 	}
+	b.macros = map[string]macro{}
 	for _, name := range macroFiles {
 		text, err := script("macro/" + name + ".sql")
 		if err != nil {
 			return err
 		}
+		findMacros(text, b.macros)
 		b.add(text)
 	}
 	names, texts, err := views()

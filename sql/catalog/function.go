@@ -3,7 +3,6 @@ package catalog
 // renamed are functions that DuckDB has under another name.
 var renamed = map[string]string{
 	"json_build_object": "json_object", "jsonb_build_object": "json_object", "json_build_array": "json_array", "jsonb_build_array": "json_array",
-	"json_object_agg": "json_group_object", "jsonb_object_agg": "json_group_object",
 	"row_to_json": "to_json", "to_jsonb": "to_json",
 }
 
@@ -17,18 +16,40 @@ func (r *rewriter) function(i int) {
 	if to := renamed[name]; to != "" {
 		r.replace(i, i+1, to)
 	}
-	if name == "json_agg" || name == "jsonb_agg" {
+	if start := r.chainStart(i); r.depth[i] == 0 && r.isItem(start, open.partner+1) {
+		if t := r.identifierType(start, open.partner+1); t != "" {
+			r.before(start, t+"_out(")
+			r.after(open.partner, ")")
+		}
+	}
+	switch name {
+	case "json_agg", "jsonb_agg":
 		r.replace(i, i+1, "to_json(list") // which may have ORDER BY, DISTINCT and FILTER
-		end := open.partner
-		if r.at(end+1).isWord("filter") && r.at(end+2).partner > 0 {
-			end = r.at(end + 2).partner
+		r.after(r.aggregateEnd(open.partner), ")")
+	case "json_object_agg", "jsonb_object_agg":
+		r.replace(i, i+2, "to_json(map_from_entries(list(row(")
+		end := open.partner - 1
+		for j := i + 2; j < open.partner; j++ {
+			if r.opener[j] == i+1 && r.at(j).isWord("order") {
+				end = j - 1
+				break
+			}
 		}
 		r.after(end, ")")
+		r.after(r.aggregateEnd(open.partner), "))")
 	}
-	if name == "generate_series" && r.isItem(r.chainStart(i), open.partner+1) {
-		r.before(r.chainStart(i), "unnest(") // DuckDB's is a list
+	if start := r.chainStart(i); name == "generate_series" && r.isItem(start, open.partner+1) {
+		r.before(start, "unnest(") // DuckDB's is a list
 		r.after(open.partner, ")")
 	}
+}
+
+// aggregateEnd returns the last token of an aggregate whose arguments end at a token.
+func (r *rewriter) aggregateEnd(closing int) int {
+	if r.at(closing+1).isWord("filter") && r.at(closing+2).partner > 0 {
+		return r.at(closing + 2).partner
+	}
+	return closing
 }
 
 // scalars are functions that PostgreSQL's clients name in FROM for their one value.
@@ -46,9 +67,14 @@ func (r *rewriter) fromFunction(i, last int) {
 		return
 	}
 	commas := r.commas(last + 1)
+	ordinality := r.at(closing+1).isWord("with") && r.at(closing+2).isWord("ordinality")
 	if scalars[name] || name == "unnest" && len(commas) > 0 {
 		r.before(i, "(SELECT ")
-		r.after(closing, ")")
+		if ordinality && len(commas) > 0 {
+			r.replace(closing, closing+3, "), generate_subscripts("+r.text[r.tokens[last+2].start:r.tokens[commas[0]-1].end]+", 1))")
+		} else {
+			r.after(closing, ")")
+		}
 	}
 	if name == "unnest" {
 		for _, c := range commas {
@@ -56,7 +82,7 @@ func (r *rewriter) fromFunction(i, last int) {
 		}
 	}
 	alias := closing + 1
-	if r.at(alias).isWord("with") && r.at(alias+1).isWord("ordinality") {
+	if ordinality {
 		return
 	}
 	if r.at(alias).isWord("as") {

@@ -11,7 +11,7 @@ var selectorArgs = []Arg{
 var functions = []Function{
 	{
 		Name: "flamegraph",
-		Args: append(selectorArgs[:3:3], Arg{Name: "max_nodes", Type: bigint, Default: "NULL"}),
+		Args: append(selectorArgs[:3:3], Arg{Name: "max_nodes", Type: bigint, Default: "NULL::bigint"}),
 		Returns: []Column{
 			{Name: "id", Type: bigint, Comment: "number of the node, in preorder from 1"},
 			{Name: "parent_id", Type: bigint, Nullable: true, Comment: "joins id of the caller; NULL for the root"},
@@ -25,7 +25,7 @@ var functions = []Function{
 	},
 	{
 		Name: "top_functions",
-		Args: append(selectorArgs[:3:3], Arg{Name: "limit", Type: bigint, Default: "NULL"}),
+		Args: append(selectorArgs[:3:3], Arg{Name: "limit", Type: bigint, Default: "NULL::bigint"}),
 		Returns: []Column{
 			{Name: "function", Type: text},
 			{Name: "self", Type: bigint, Comment: "value of the function itself, in the sample unit"},

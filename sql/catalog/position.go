@@ -1,6 +1,10 @@
 package catalog
 
-import "sort"
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
 
 // PositionMap leads from the text that [Rewrite] returned back to the one it was
 // given. The zero value is for equal texts.
@@ -31,21 +35,21 @@ func (m PositionMap) Original(offset int) int {
 type edit struct {
 	from, to int
 	text     string
+	order    int // among the edits that start at the same byte
 }
 
-// apply makes the edits, which must not overlap, each in its order among those that
-// start at the same byte.
+// apply makes the edits. One that starts within what another replaces is dropped.
 func apply(text string, edits []edit) (string, PositionMap) {
 	if len(edits) == 0 {
 		return text, PositionMap{}
 	}
-	sort.SliceStable(edits, func(i, j int) bool { return edits[i].from < edits[j].from })
+	slices.SortStableFunc(edits, func(a, b edit) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.order, b.order)) })
 	var m PositionMap
 	out := make([]byte, 0, len(text)+len(text)/4)
 	at := 0
 	for _, e := range edits {
 		if e.from < at {
-			continue // within what another edit replaced
+			continue
 		}
 		out = append(out, text[at:e.from]...)
 		a := applied{from: e.from, to: e.to, outFrom: len(out)}

@@ -53,3 +53,13 @@ func anywhere(pattern, flags string) string {
 	}
 	return "(?" + flags + ":" + before + "(?:" + pattern + ")" + behind + ")"
 }
+
+// like handles a pattern behind LIKE at token i, in which PostgreSQL takes the
+// backslash as an escape and DuckDB does not.
+func (r *rewriter) like(i int) {
+	end := r.operandEnd(i + 1)
+	if end == i+1 || r.at(end).isWord("escape") || !strings.Contains(r.text[r.tokens[i+1].start:r.tokens[end-1].end], `\`) {
+		return
+	}
+	r.after(end-1, ` ESCAPE '\'`)
+}

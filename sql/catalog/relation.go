@@ -2,6 +2,10 @@ package catalog
 
 import "strings"
 
+// maxEmpty is how many relations without rows a statement may name: each stands for a
+// query that is some hundred bytes long.
+const maxEmpty = 64
+
 // relation handles a relation of PostgreSQL's catalogue in a FROM clause.
 func (r *rewriter) relation(i int) bool {
 	if !r.startsRelation(i) {
@@ -30,7 +34,8 @@ func (r *rewriter) relation(i int) bool {
 		}
 	case r.known.filled[full]:
 		r.replace(i, last+1, infoSchema+"."+name)
-	case r.known.empty[full] != "":
+	case r.known.empty[full] != "" && r.empties < maxEmpty:
+		r.empties++
 		query := "(" + r.known.empty[full] + ")"
 		if !r.at(last+1).isWord("as") && !r.isAlias(last+1) {
 			query += " AS " + name

@@ -18,6 +18,7 @@ import (
 //   - Regular expressions match anywhere, as in PostgreSQL (regexp.go).
 //   - '{1,2}' becomes a list where an array is meant (array.go).
 //   - Functions stand for a column where they are named in FROM (function.go).
+//   - The backslash escapes in the patterns of LIKE.
 //   - OPERATOR(pg_catalog.=) becomes =, COLLATE "default" goes.
 func Rewrite(text string) (string, PositionMap) {
 	tokens := lex(text)
@@ -33,10 +34,11 @@ func Rewrite(text string) (string, PositionMap) {
 type rewriter struct {
 	text string
 	*structure
-	known *known
-	edits []edit
-	uses  []relationUse
-	done  int // tokens before it are part of an edit already
+	known   *known
+	edits   []edit
+	uses    []relationUse
+	empties int // relations without rows so far
+	done    int // tokens before it are part of an edit already
 }
 
 // known is what the rules know about PostgreSQL's catalogue.
@@ -49,8 +51,8 @@ type known struct {
 
 var knownObjects = sync.OnceValue(func() *known {
 	k := &known{filled: map[string]bool{}, empty: map[string]string{}, classOIDs: map[string]string{}, regprocColumns: map[string]bool{}}
-	b := &builder{}
-	if b.build() != nil {
+	b, err := built()
+	if err != nil {
 		return k // New reports it
 	}
 	k.filled = b.filled
@@ -92,6 +94,8 @@ func (r *rewriter) rewrite(i int) {
 			r.cast(i)
 		case matchOps[t.name] != (match{}):
 			r.match(i, i+1, t.name)
+		case t.name == "=":
+			r.equalsAny(i)
 		}
 	case str:
 		r.array(i)
@@ -110,6 +114,8 @@ func (r *rewriter) word(i int) {
 		r.collate(i)
 	case "cast":
 		r.castCall(i)
+	case "like", "ilike":
+		r.like(i)
 	default:
 		r.function(i)
 	}
@@ -117,26 +123,20 @@ func (r *rewriter) word(i int) {
 
 // replace replaces the tokens [from, to).
 func (r *rewriter) replace(from, to int, text string) {
-	r.edits = append(r.edits, edit{r.tokens[from].start, r.tokens[to-1].end, text})
+	r.edits = append(r.edits, edit{from: r.tokens[from].start, to: r.tokens[to-1].end, text: text})
 }
 
 // before inserts in front of a token, and in front of what was inserted there
 // before: the outer of two calls comes first.
 func (r *rewriter) before(i int, text string) {
 	at := r.tokens[i].start
-	for n, e := range r.edits {
-		if e.from == at {
-			r.edits = append(r.edits[:n], append([]edit{{at, at, text}}, r.edits[n:]...)...)
-			return
-		}
-	}
-	r.edits = append(r.edits, edit{at, at, text})
+	r.edits = append(r.edits, edit{from: at, to: at, text: text, order: -1 - len(r.edits)})
 }
 
 // after inserts behind a token.
 func (r *rewriter) after(i int, text string) {
 	at := r.tokens[i].end
-	r.edits = append(r.edits, edit{at, at, text})
+	r.edits = append(r.edits, edit{from: at, to: at, text: text})
 }
 
 // isSchema reports whether token i names a schema and has a dot behind it.
@@ -155,7 +155,7 @@ func (r *rewriter) qualifier(i int) bool {
 	case r.isSchema(i, "pg_catalog"):
 		r.replace(start, i+2, "")
 	case r.isSchema(i, "information_schema") && r.at(i+3).isPunct("("):
-		r.replace(start, i+2, infoSchema+".")
+		r.replace(start, i+2, "") // _pg_expandarray(
 	case r.isSchema(i, "information_schema") && r.at(i+3).isPunct("."):
 		r.replace(start, i+2, "")
 	default:

@@ -44,6 +44,9 @@ func (s *system) classRows() *rowset {
 		}
 		if kind == Table {
 			row["relam"] = 2 // heap, as clients expect of a table
+			if schema == schemaPublic {
+				row["relreplident"] = "d" // or psql shows that it is missing
+			}
 		}
 		rows.add(row)
 	}

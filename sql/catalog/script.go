@@ -22,6 +22,33 @@ func script(name string) (string, error) {
 	return string(b), err
 }
 
+// macro says whether there are macros of a name that give a value, and rows.
+type macro struct{ scalar, table bool }
+
+// findMacros adds the macros that a script creates.
+func findMacros(text string, to map[string]macro) {
+	tokens := lex(text)
+	for i, t := range tokens {
+		if !t.isWord("macro") {
+			continue
+		}
+		open := i + 1
+		for open < len(tokens) && !tokens[open].isPunct("(") {
+			open++ // create macro pgcat . main . name (
+		}
+		if open+1 >= len(tokens) || tokens[open].partner < 0 || tokens[open].partner+2 >= len(tokens) {
+			continue
+		}
+		m := to[tokens[open-1].name]
+		if tokens[tokens[open].partner+2].isWord("table") {
+			m.table = true
+		} else {
+			m.scalar = true
+		}
+		to[tokens[open-1].name] = m
+	}
+}
+
 // views returns the queries of the folder view by the relation that each of them
 // fills: pg_catalog.pg_class, information_schema.columns. A view may use those whose
 // names come before its own.

@@ -139,7 +139,10 @@ func (s *structure) operandAt(f *frame, i int) int {
 		}
 		return i
 	case t.isName():
-		return s.chainStart(i)
+		if i >= 2 && s.tokens[i-1].isPunct(".") && s.operand[i-2] >= 0 {
+			return s.operand[i-2] // a.b, (expression).field
+		}
+		return i
 	case t.isPunct(")") || t.isPunct("]"):
 		return s.bracketStart(i)
 	}
@@ -195,15 +198,8 @@ func (s *structure) typeAt(i int) (end, name int) {
 
 // chainStart returns the first token of a.b.c, of which i is the last.
 func (s *structure) chainStart(i int) int {
-	for i >= 2 && s.tokens[i-1].isPunct(".") {
-		switch {
-		case s.tokens[i-2].isName():
-			i -= 2
-		case s.operand[i-2] >= 0: // (expression).field
-			return s.operand[i-2]
-		default:
-			return i
-		}
+	for i >= 2 && s.tokens[i-1].isPunct(".") && s.tokens[i-2].isName() {
+		i -= 2
 	}
 	return i
 }

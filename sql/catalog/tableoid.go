@@ -6,6 +6,9 @@ type relationUse struct {
 	opener      int // of the query
 }
 
+// maxUses bounds the work for a text that names nothing else.
+const maxUses = 256
+
 // noteRelation remembers the relation that the tokens up to last name.
 func (r *rewriter) noteRelation(name string, last int) {
 	alias := last + 1
@@ -16,14 +19,16 @@ func (r *rewriter) noteRelation(name string, last int) {
 	if r.isAlias(alias) {
 		use.alias = r.at(alias).name
 	}
-	r.uses = append(r.uses, use)
+	if len(r.uses) < maxUses {
+		r.uses = append(r.uses, use)
+	}
 }
 
 // tableoids replaces the hidden column tableoid, which says what catalogue a row is
 // in, by that catalogue's identifier. It comes last, for FROM follows SELECT.
 func (r *rewriter) tableoids() {
 	for i, t := range r.tokens {
-		if !t.isWord("tableoid") {
+		if !t.isWord("tableoid") || r.at(i-1).isWord("as") {
 			continue
 		}
 		qualified := r.at(i - 1).isPunct(".")

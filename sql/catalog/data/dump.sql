@@ -32,7 +32,7 @@ WHERE t.oid < 16384 AND (t.typrelid = 0 AND coalesce(e.typrelid, 0) = 0 OR t.typ
 -- Operators within, and casts between, the types that results have.
 CREATE TEMP VIEW plain AS
 SELECT oid FROM pg_type WHERE typname IN ('bool', 'int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'text', 'bytea',
-  'date', 'time', 'timestamp', 'timestamptz', 'interval', 'uuid', 'oid', 'name', 'char', 'anyarray');
+  'date', 'time', 'timestamp', 'timestamptz', 'interval', 'uuid', 'oid', 'name', 'char', 'bpchar', 'varchar', 'anyarray');
 
 CREATE TEMP VIEW operators AS
 SELECT * FROM pg_operator
@@ -110,7 +110,22 @@ WHERE p.oid IN (SELECT oid FROM named)
     'shobj_description', 'pg_encoding_to_char', 'pg_backend_pid', 'pg_is_in_recovery', 'pg_relation_size',
     'pg_table_size', 'pg_total_relation_size', 'pg_database_size', 'pg_size_pretty', 'pg_typeof', 'pg_get_keywords',
     'has_schema_privilege', 'has_table_privilege', 'has_column_privilege', 'has_database_privilege', 'has_function_privilege',
-    'pg_has_role', 'to_regclass', 'to_regtype', 'to_regnamespace', 'to_regproc', 'to_regrole', 'gen_random_uuid')
+    'pg_has_role', 'to_regclass', 'to_regtype', 'to_regnamespace', 'to_regproc', 'to_regrole', 'acldefault', 'aclexplode', 'array_ndims', 'array_remove', 'format', 'generate_subscripts', 'getdatabaseencoding',
+    'has_any_column_privilege', 'has_foreign_data_wrapper_privilege', 'has_language_privilege', 'has_sequence_privilege',
+    'has_server_privilege', 'has_tablespace_privilege', 'has_type_privilege', 'inet_client_addr', 'inet_client_port',
+    'inet_server_addr', 'inet_server_port', 'parse_ident', 'pg_advisory_lock', 'pg_advisory_unlock',
+    'pg_advisory_unlock_all', 'pg_char_to_encoding', 'pg_client_encoding', 'pg_collation_is_visible',
+    'pg_column_is_updatable', 'pg_conf_load_time', 'pg_conversion_is_visible', 'pg_get_function_arg_default',
+    'pg_get_function_sqlbody', 'pg_get_partition_constraintdef', 'pg_get_partkeydef', 'pg_get_ruledef',
+    'pg_get_serial_sequence', 'pg_get_statisticsobjdef', 'pg_get_statisticsobjdef_columns',
+    'pg_get_statisticsobjdef_expressions', 'pg_get_triggerdef', 'pg_index_column_has_property', 'pg_index_has_property',
+    'pg_indexam_has_property', 'pg_indexes_size', 'pg_is_wal_replay_paused', 'pg_listening_channels', 'pg_notify',
+    'pg_opclass_is_visible', 'pg_operator_is_visible', 'pg_opfamily_is_visible', 'pg_options_to_table',
+    'pg_partition_ancestors', 'pg_partition_root', 'pg_postmaster_start_time', 'pg_relation_filenode',
+    'pg_relation_is_publishable', 'pg_relation_is_updatable', 'pg_statistics_obj_is_visible', 'pg_tablespace_location',
+    'pg_tablespace_size', 'pg_try_advisory_lock', 'pg_ts_config_is_visible', 'pg_ts_dict_is_visible',
+    'pg_ts_parser_is_visible', 'pg_ts_template_is_visible', 'to_regprocedure',
+    'gen_random_uuid')
      AND NOT (proargtypes::oid[] && ARRAY(SELECT oid FROM pg_type WHERE typname ~ 'range|tsvector|tsquery|^jsonb|^bit$|^varbit|^money|^inet|^macaddr|^tid$|^polygon|^box$|^path$|^circle|^lseg|^point|_lsn$|^xid8|^xml'));
 
 

@@ -14,9 +14,9 @@ CREATE MACRO pgcat.main.array_to_string(items, separator) AS
       THEN coalesce(list_aggregate(list_transform(items::VARCHAR[], lambda _element: coalesce(_element, null_text)), 'string_agg', separator), '') END;
 
 -- information_schema._pg_expandarray
-CREATE MACRO pgcat.infoschema._pg_expandarray(items) AS
+CREATE MACRO pgcat.main._pg_expandarray(items) AS
   unnest(list_transform(range(1, len(items) + 1), lambda _n: {'x': items[_n], 'n': _n::INTEGER}));
-CREATE MACRO pgcat.infoschema._pg_expandarray(items) AS TABLE
+CREATE MACRO pgcat.main._pg_expandarray(items) AS TABLE
   SELECT items[_n] AS x, _n::INTEGER AS n FROM (SELECT unnest(range(1, len(items) + 1)) AS _n);
 
 CREATE MACRO pgcat.main.generate_subscripts(items, dimension) AS TABLE

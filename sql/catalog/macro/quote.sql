@@ -1,6 +1,7 @@
 -- Names and strings as SQL.
 
 CREATE MACRO pgcat.main.quote_ident(ident) AS CASE
+    WHEN ident IS NULL THEN NULL
     WHEN regexp_full_match(ident::VARCHAR, '[a-z_][a-z0-9_]*')
       AND ident::VARCHAR NOT IN (SELECT word FROM pgcat.data.keyword WHERE catcode <> 'U') THEN ident::VARCHAR
     ELSE '"' || replace(ident::VARCHAR, '"', '""') || '"'

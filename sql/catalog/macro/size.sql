@@ -6,7 +6,7 @@ CREATE MACRO pgcat.main.pg_indexes_size(object_name) AS 0::BIGINT;
 CREATE MACRO pgcat.main.pg_total_relation_size(object_name) AS 0::BIGINT;
 CREATE MACRO pgcat.main.pg_database_size(object_name) AS 0::BIGINT;
 CREATE MACRO pgcat.main.pg_tablespace_size(object_name) AS 0::BIGINT;
-CREATE MACRO pgcat.main.pg_tablespace_location(object_oid) AS '';
+CREATE MACRO pgcat.main.pg_tablespace_location(object_oid) AS CASE WHEN object_oid IS NOT NULL THEN '' END;
 CREATE MACRO pgcat.main.pg_relation_filenode(object_name) AS NULL::UINTEGER;
 
 CREATE MACRO pgcat.main.pg_size_pretty(size_bytes) AS CASE
