@@ -5,17 +5,19 @@ import (
 	"io"
 	"net"
 	"strings"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
 // writeBanner tells a newcomer what runs where, once it does.
-func writeBanner(w io.Writer, cfg *config, dataPath, httpAddr string) error {
+func writeBanner(w io.Writer, cfg *config, dataPath, httpAddr, pgAddr string) error {
 	url := "http://" + reachable(httpAddr)
 	lines := [][2]string{
 		{"profiles in", url + "  (Pyroscope SDKs and agents, push API, /ingest)"},
 		{"questions", url + "  (Grafana's Pyroscope data source, querier API)"},
 		{"first page", url + "/"},
 		{"health", url + "/ready, " + url + "/metrics"},
-		{"psql", "not in this version: nothing listens on " + cfg.PGListen + " yet"},
+		{"psql", psqlLine(reachable(pgAddr))},
 		{"data", dataPath},
 		{"retention", retentionText(cfg.Retention)},
 	}
@@ -30,6 +32,16 @@ func writeBanner(w io.Writer, cfg *config, dataPath, httpAddr string) error {
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// psqlLine is how to ask in SQL. The database is the tenant; without one it is the
+// default tenant.
+func psqlLine(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "psql " + addr
+	}
+	return "psql -h " + host + " -p " + port + " -d " + string(warehouse.DefaultTenant)
 }
 
 func retentionText(p period) string {

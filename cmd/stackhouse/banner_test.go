@@ -9,19 +9,19 @@ import (
 
 func TestBanner(t *testing.T) {
 	t.Parallel()
-	cfg := &config{PGListen: "127.0.0.1:4042", Retention: period(31 * day), SelfProfiling: true}
+	cfg := &config{Retention: period(31 * day), SelfProfiling: true}
 	var out strings.Builder
-	require.NoError(t, writeBanner(&out, cfg, "/srv/data", "[::]:4040"))
+	require.NoError(t, writeBanner(&out, cfg, "/srv/data", "[::]:4040", "127.0.0.1:4042"))
 	for _, want := range []string{
 		"is ready", "http://127.0.0.1:4040/ready", "/srv/data", "kept for 31d", "service stackhouse",
-		"not in this version: nothing listens on 127.0.0.1:4042",
+		"psql -h 127.0.0.1 -p 4042 -d anonymous",
 	} {
 		require.Contains(t, out.String(), want)
 	}
 
 	cfg.Retention, cfg.SelfProfiling = 0, false
 	out.Reset()
-	require.NoError(t, writeBanner(&out, cfg, "/srv/data", "127.0.0.1:1"))
+	require.NoError(t, writeBanner(&out, cfg, "/srv/data", "127.0.0.1:1", "127.0.0.1:2"))
 	require.Contains(t, out.String(), "kept for ever")
 	require.NotContains(t, out.String(), "own profiles")
 }

@@ -10,12 +10,13 @@ const minMemory = 256 << 20
 
 // budgets says how --memory is divided, in bytes. The engine's memory is not
 // Go's: neither sees the other's, so each has a limit of its own. What the sum
-// leaves is kept for merging blocks (15 %) and for workers that run users' SQL
-// (30 %).
+// leaves is kept for merging blocks (15 %).
 type budgets struct {
 	total  int64
 	goHeap int64 // 30 %: the soft limit of the Go runtime
 	engine int64 // 25 %: the query engine
+	sql    int64 // 27 %: the engines that run users' SQL
+	spool  int64 // 3 %: rows of cursors whose clients pause
 
 	// Parts of goHeap. The rest is for answers and the index.
 	bodies      int64 // requests while they are read
@@ -32,6 +33,8 @@ func newBudgets(total int64) budgets {
 		total:       total,
 		goHeap:      heap,
 		engine:      total * 25 / 100,
+		sql:         total * 27 / 100,
+		spool:       total * 3 / 100,
 		bodies:      heap * 15 / 100,
 		pushes:      heap * 25 / 100,
 		definitions: heap * 5 / 100,

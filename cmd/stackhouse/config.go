@@ -17,7 +17,8 @@ type config struct {
 	DataDir    string `name:"data-dir" default:"./data" placeholder:"DIR" help:"Directory for everything that is stored (default ${default})."`
 
 	HTTPListen string `name:"http.listen" default:"127.0.0.1:4040" placeholder:"ADDR" help:"Address of the profiling API over HTTP and gRPC, of metrics and of the web page (default ${default})."`
-	PGListen   string `name:"pg.listen" default:"127.0.0.1:4042" placeholder:"ADDR" help:"Address of the Postgres endpoint (default ${default}). This version has no such endpoint yet: the address is checked and nothing listens on it."`
+	PGListen   string `name:"pg.listen" default:"127.0.0.1:4042" placeholder:"ADDR" help:"Address of the Postgres endpoint, for psql and other SQL clients (default ${default})."`
+	PGTrust    bool   `name:"pg.trust" default:"false" help:"Let the Postgres endpoint listen beyond this machine although it asks for no password."`
 	PeerListen string `name:"peer.listen" default:"127.0.0.1:4043" placeholder:"ADDR" help:"Address for other nodes of the same warehouse (default ${default})."`
 
 	Roles  string `name:"roles" default:"all" placeholder:"SET" help:"What this process does (default ${default}). This version runs every role in one process, so that all is the only value."`
@@ -49,6 +50,10 @@ func (c *config) validate() error {
 		if err := validateAddress(a.value); err != nil {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
+	}
+	if !c.PGTrust && !isLoopback(c.PGListen) {
+		return fmt.Errorf("pg.listen: %s can be reached from other machines and the Postgres endpoint asks for no password: "+
+			"listen on 127.0.0.1, or add --pg.trust", c.PGListen)
 	}
 	switch {
 	case c.DataDir == "":
@@ -100,6 +105,14 @@ func validateAddress(addr string) error {
 		return fmt.Errorf("%q is no address: bad port %q", addr, port)
 	}
 	return nil
+}
+
+// isLoopback reports whether only this machine can reach a listener on the
+// address. A name other than localhost could stand for anything.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // memoryBytes returns --memory in bytes, given what the machine has.

@@ -58,6 +58,7 @@ func TestDefaults(t *testing.T) {
 		"data-dir":       "./data",
 		"http.listen":    "127.0.0.1:4040",
 		"pg.listen":      "127.0.0.1:4042",
+		"pg.trust":       "false",
 		"peer.listen":    "127.0.0.1:4043",
 		"roles":          "all",
 		"memory":         "50%",
@@ -133,7 +134,7 @@ func TestFileForms(t *testing.T) {
 func TestConfigReadsBack(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{
-		"STACKHOUSE_DATA_DIR": "~", "STACKHOUSE_PG_LISTEN": "$HOME${X}:5", "STACKHOUSE_RETENTION": "36h",
+		"STACKHOUSE_DATA_DIR": "~", "STACKHOUSE_PG_LISTEN": "$HOME${X}:5", "STACKHOUSE_PG_TRUST": "true", "STACKHOUSE_RETENTION": "36h",
 		"STACKHOUSE_MEMORY": "1.5GiB", "STACKHOUSE_SELF_PROFILING": "false",
 	}
 	first := command(t, env, "config")
@@ -172,6 +173,8 @@ func TestRefusals(t *testing.T) {
 		{name: "bad flag value", args: []string{"--memory=lots"}, want: `--memory: "lots" is no size`},
 		{name: "no port", args: []string{"--http.listen=localhost"}, want: `http.listen: "localhost" is no address`},
 		{name: "bad port", args: []string{"--pg.listen=:99999"}, want: `pg.listen: ":99999" is no address`},
+		{name: "Postgres beyond loopback", args: []string{"--pg.listen=:4042"}, want: `add --pg.trust`},
+		{name: "Postgres on a name", args: []string{"--pg.listen=db.example.com:4042"}, want: `add --pg.trust`},
 		{name: "role", args: []string{"--roles=ingest"}, want: `roles: "ingest" is not possible`},
 		{name: "log format", args: []string{"--log.format=xml"}, want: `log.format: "xml" is neither text nor json`},
 		{name: "limit too small", args: []string{"--limits.depth=0"}, want: "limits.depth: 0 is too small"},
@@ -217,7 +220,7 @@ func TestCommands(t *testing.T) {
 		{"help flag", []string{"--help"}, exitOK, "Usage: stackhouse <command>", ""},
 		{"help for a command", []string{"help", "serve"}, exitOK, "[$STACKHOUSE_HTTP_LISTEN]", ""},
 		{"help flag of a command", []string{"serve", "-h"}, exitOK, "--data-dir", ""},
-		{"help does not hide what is missing", []string{"help", "serve"}, exitOK, "nothing listens on it", ""},
+		{"help does not hide what is missing", []string{"help", "serve"}, exitOK, "asks for no password", ""},
 		{"no command", nil, exitUsage, "", `expected one of "serve"`},
 		{"unknown command", []string{"frob"}, exitUsage, "", "unexpected argument frob"},
 		{"help for an unknown command", []string{"help", "frob"}, exitUsage, "", "unexpected argument frob"},

@@ -54,7 +54,8 @@ func TestBudgets(t *testing.T) {
 	b := newBudgets(1000 << 20)
 	require.EqualValues(t, 300<<20, b.goHeap)
 	require.EqualValues(t, 250<<20, b.engine)
-	require.LessOrEqual(t, b.goHeap+b.engine, b.total*55/100, "the rest is for merging blocks and for workers")
+	require.EqualValues(t, 300<<20, b.sql+b.spool)
+	require.LessOrEqual(t, b.goHeap+b.engine+b.sql+b.spool, b.total*85/100, "the rest is for merging blocks")
 	parts := []int64{b.bodies, b.pushes, b.definitions, b.symbols, b.series, b.samples}
 	var sum int64
 	for i, n := range parts {

@@ -18,8 +18,11 @@ import (
 	"github.com/stackhouse-db/stackhouse/api"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/pgwire"
+	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/sql/query"
+	"github.com/stackhouse-db/stackhouse/sql/statement"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
@@ -35,8 +38,11 @@ var currentFormats = formats{"directory": 1, "block": block.FormatVersion}
 // is what supervisors allow before they kill.
 const (
 	stopSelf      = time.Second
-	drainRequests = 3 * time.Second
+	drainRequests = 2 * time.Second
 	stopAPI       = drainRequests + 1500*time.Millisecond
+	drainSessions = 500 * time.Millisecond
+	stopPG        = drainSessions + 250*time.Millisecond
+	stopSQL       = 500 * time.Millisecond
 	stopIngest    = 1500 * time.Millisecond
 	stopMetastore = 1500 * time.Millisecond
 	stopResource  = 500 * time.Millisecond
@@ -55,6 +61,11 @@ func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout
 		return err
 	}
 	defer ln.Close() // again, if the server had it
+	pgLn, err := listen(ctx, "pg.listen", cfg.PGListen)
+	if err != nil {
+		return err
+	}
+	defer pgLn.Close() // likewise
 	dir, err := openDataDir(cfg.DataDir)
 	if err != nil {
 		return err
@@ -68,32 +79,35 @@ func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout
 	}
 	starting := answerStarting(ln)
 	defer func() { _ = starting.stop() }() // if the start was not finished
-	n, err := newNode(cfg, b, dir, addr, log)
+	pgAddr := pgLn.Addr().String()
+	n, err := newNode(cfg, b, dir, addr, pgAddr, log)
 	if err != nil {
 		return err
 	}
 	started := func() {
-		if err := writeBanner(stdout, cfg, dir.path, addr); err != nil {
+		if err := writeBanner(stdout, cfg, dir.path, addr, pgAddr); err != nil {
 			log.Warn("no banner", "err", err)
 		}
 		log.Info("ready", "version", buildVersion(), "http", addr, "memory", size(b.total).String())
 	}
-	return runStages(ctx, log, started, append(n.stages(ln, starting), self...)...)
+	return runStages(ctx, log, started, append(n.stages(ln, pgLn, starting), self...)...)
 }
 
 // node is everything of one process, joined and not running.
 type node struct {
-	meta   *metastore.Metastore
-	engine *engine.Engine
-	ing    *ingest.Ingester
-	api    *api.Server
+	meta       *metastore.Metastore
+	engine     *engine.Engine
+	ing        *ingest.Ingester
+	statements *statement.Service
+	api        *api.Server
+	pg         *pgwire.Server
 
 	resources []stage // what is only to be closed, in the order of opening
 }
 
 // newNode opens every component, the lower ones first. After an error, what was
 // opened is left to the end of the process.
-func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger) (*node, error) {
+func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slog.Logger) (*node, error) {
 	n := &node{}
 	reg := newRegistry()
 	component := func(name string) *slog.Logger { return log.With("component", name) }
@@ -160,9 +174,30 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger
 		return nil, err
 	}
 
+	pgCatalog, err := catalog.New()
+	if err != nil {
+		return nil, err
+	}
+	n.statements, err = statement.New(statement.Options{
+		Index: index{n.meta}, Sections: sections, Query: questions, Catalog: pgCatalog,
+		SectionDirs: []string{dir.file(cacheDir), dir.file(bucketDir)},
+		MemoryBytes: b.sql, TempDir: dir.file(tempDir),
+		Logger: component("sql"), Registry: reg,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.pg, err = pgwire.New(pgwire.Options{
+		Statements: n.statements, Version: buildVersion(), SpoolBytes: b.spool, DrainTimeout: drainSessions,
+		Logger: component("pgwire"), Registry: reg,
+	})
+	if err != nil {
+		return nil, err
+	}
+
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: questions, Index: index{n.meta}, Ready: n.meta.Ready,
-		Info:   func() api.Info { return cfg.info(dir.path, addr) },
+		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
 	})
@@ -171,7 +206,7 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr string, log *slog.Logger
 
 // stages lists the components in their order of starting. Requests end before
 // what they call: an ingester still registers the last segment of a push.
-func (n *node) stages(ln net.Listener, starting *startingServer) []stage {
+func (n *node) stages(ln, pgLn net.Listener, starting *startingServer) []stage {
 	serveAPI := func(ctx context.Context) error {
 		if err := starting.stop(); err != nil {
 			return err
@@ -181,8 +216,15 @@ func (n *node) stages(ln net.Listener, starting *startingServer) []stage {
 	return slices.Concat(n.resources, []stage{
 		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
 		{name: "ingest", run: n.ing.Run, stop: stopIngest},
+		{name: "sql", run: n.runStatements, stop: stopSQL},
 		{name: "api", run: serveAPI, stop: stopAPI},
+		{name: "pgwire", run: func(ctx context.Context) error { return n.pg.Run(ctx, pgLn) }, stop: stopPG},
 	})
+}
+
+// runStatements serves SQL until ctx is done, then frees its engines.
+func (n *node) runStatements(ctx context.Context) error {
+	return errors.Join(n.statements.Run(ctx), n.statements.Close())
 }
 
 // addResource makes a stage of what has no work of its own: it is closed when
@@ -246,11 +288,12 @@ func (c *config) oldest(warehouse.Tenant) warehouse.Micros {
 }
 
 // info is what the first page says about the process.
-func (c *config) info(dataPath, addr string) api.Info {
+func (c *config) info(dataPath, addr, pgAddr string) api.Info {
 	return api.Info{
 		Version: buildVersion(), Revision: commit, Retention: c.retention(), DataDir: filepath.Clean(dataPath),
 		Addresses: []api.Address{
 			{Name: "HTTP and gRPC", Address: addr},
+			{Name: "Postgres", Address: pgAddr},
 			{Name: "peers", Address: c.PeerListen},
 		},
 	}

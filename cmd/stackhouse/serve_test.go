@@ -57,7 +57,8 @@ func serveInProcess(t *testing.T, dir string, args ...string) *inProcess {
 	s := &inProcess{stdout: new(output), stderr: new(output)}
 	status := make(chan int, 1)
 	args = append([]string{
-		"serve", "--data-dir=" + dir, "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--memory=1GiB", "--log.level=debug",
+		"serve", "--data-dir=" + dir, "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--pg.listen=127.0.0.1:0",
+		"--memory=1GiB", "--log.level=debug",
 	}, args...)
 	go func() { status <- run(ctx, args, s.stdout, s.stderr) }()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-status })
@@ -166,14 +167,15 @@ func TestServeRefusals(t *testing.T) {
 		want string
 	}{
 		{"taken HTTP port", []string{"--http.listen=" + addr}, "--http.listen: " + addr + " is in use"},
+		{"taken Postgres port", []string{"--pg.listen=" + addr}, "--pg.listen: " + addr + " is in use"},
 		{"taken peer port", []string{"--peer.listen=" + addr}, "--peer.listen: " + addr + " is in use"},
 		{"locked directory", []string{"--data-dir=" + locked}, "is in use by another stackhouse"},
 		{"foreign directory", []string{"--data-dir=" + foreign}, "is not Stackhouse's"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			args := []string{"serve", "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--memory=1GiB", "--no-self-profiling"}
-			if tt.name == "taken peer port" || tt.name == "taken HTTP port" {
+			args := []string{"serve", "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--pg.listen=127.0.0.1:0", "--memory=1GiB", "--no-self-profiling"}
+			if strings.HasPrefix(tt.name, "taken") {
 				args = append(args, "--data-dir="+t.TempDir())
 			}
 			r := command(t, nil, append(args, tt.args...)...)
@@ -198,9 +200,12 @@ func openNode(t *testing.T, b budgets) (*node, []stage) {
 	ln, err := listen(t.Context(), "http.listen", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
-	n, err := newNode(cfg, b, dir, ln.Addr().String(), quiet)
+	pgLn, err := listen(t.Context(), "pg.listen", "127.0.0.1:0")
 	require.NoError(t, err)
-	stages := n.stages(ln, answerStarting(ln))
+	t.Cleanup(func() { _ = pgLn.Close() })
+	n, err := newNode(cfg, b, dir, ln.Addr().String(), pgLn.Addr().String(), quiet)
+	require.NoError(t, err)
+	stages := n.stages(ln, pgLn, answerStarting(ln))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

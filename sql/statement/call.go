@@ -142,10 +142,10 @@ func isConstant(v any) bool {
 				return false
 			}
 		}
-	case object:
+	case node:
 		return isConstant(map[string]any(v))
 	case map[string]any:
-		switch o := object(v); o.string("class") {
+		switch o := node(v); o.string("class") {
 		case "COLUMN_REF":
 			names := o.list("column_names")
 			name, _ := names[0].(string)
@@ -206,7 +206,7 @@ func (c *callSite) evaluate(ctx context.Context, planner *worker.Planner, text s
 		return nil
 	})
 	if err != nil {
-		e := asError(err, "", func(int) int { return -1 })
+		e := asError(err, "", nowhere)
 		return nil, &located{err: e, offset: c.start}
 	}
 	return args, nil

@@ -37,7 +37,7 @@ type checked struct {
 // call is a product function in FROM.
 type call struct {
 	function catalog.Function
-	args     []object
+	args     []node
 	at       int // byte of the function's name
 	alias    bool
 }
@@ -105,7 +105,7 @@ func (c *checker) check(s *syntax) (*checked, error) {
 // param notes a parameter of the statement.
 func (c *checker) param(p any) error {
 	m, _ := p.(map[string]any)
-	name := object(m).string("key")
+	name := node(m).string("key")
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 1 || n > maxParams {
 		return errorf(stateUndefinedParameter, "there is no parameter $%s", name)
@@ -136,7 +136,7 @@ func (c *checker) value(v any, sc *scope) (cost int, err error) {
 	return cost, nil
 }
 
-func (c *checker) node(o object, sc *scope) (int, error) {
+func (c *checker) node(o node, sc *scope) (int, error) {
 	if class, ok := o["class"].(string); ok {
 		return c.expression(o, class, sc)
 	}
@@ -175,7 +175,7 @@ func (c *checker) node(o object, sc *scope) (int, error) {
 }
 
 // members checks all that a node holds.
-func (c *checker) members(o object, sc *scope, but ...string) (cost int, err error) {
+func (c *checker) members(o node, sc *scope, but ...string) (cost int, err error) {
 	for key, v := range o {
 		if skipped(key, but) {
 			continue
@@ -203,7 +203,7 @@ func skipped(key string, but []string) bool {
 }
 
 // nested checks what lies a level deeper.
-func (c *checker) nested(o object, sc *scope, but ...string) (int, error) {
+func (c *checker) nested(o node, sc *scope, but ...string) (int, error) {
 	c.within.depth++
 	defer func() { c.within.depth-- }()
 	if c.within.depth > maxDepth {
@@ -214,17 +214,17 @@ func (c *checker) nested(o object, sc *scope, but ...string) (int, error) {
 
 // query checks a query with its common table expressions, each of which sees those
 // before it, and itself if it is recursive.
-func (c *checker) query(o object, sc *scope) (int, error) {
+func (c *checker) query(o node, sc *scope) (int, error) {
 	if n := len(o.list("select_list")); n > maxColumns {
 		return 0, errorf(stateTooComplex, "the select list has %d columns, the limit is %d", n, maxColumns)
 	}
-	for _, v := range o.object("cte_map").list("map") {
+	for _, v := range o.node("cte_map").list("map") {
 		entry, _ := v.(map[string]any)
-		name := strings.ToLower(object(entry).string("key"))
+		name := strings.ToLower(node(entry).string("key"))
 		if c.ctes++; c.ctes > maxCTEs {
 			return 0, errorf(stateTooComplex, "the statement has more than %d common table expressions", maxCTEs)
 		}
-		cost, err := c.nested(object(entry).object("value"), sc)
+		cost, err := c.nested(node(entry).node("value"), sc)
 		if err != nil {
 			return 0, err
 		}
@@ -237,7 +237,7 @@ func (c *checker) query(o object, sc *scope) (int, error) {
 }
 
 // table checks the name of a relation.
-func (c *checker) table(o object, sc *scope) (int, error) {
+func (c *checker) table(o node, sc *scope) (int, error) {
 	if o["at_clause"] != nil {
 		return 0, errorf(stateNotSupported, "AT is not supported").at(o.location())
 	}
@@ -277,7 +277,7 @@ func (c *checker) isOwn(database string) bool {
 }
 
 // qualified returns a relation's name as it was written.
-func qualified(o object) string {
+func qualified(o node) string {
 	var parts []string
 	for _, key := range []string{"catalog_name", "schema_name", "table_name"} {
 		if s := o.string(key); s != "" {
@@ -288,8 +288,8 @@ func qualified(o object) string {
 }
 
 // tableFunction checks a function in FROM, and notes those of the product.
-func (c *checker) tableFunction(o object, sc *scope) (int, error) {
-	f := o.object("function")
+func (c *checker) tableFunction(o node, sc *scope) (int, error) {
+	f := o.node("function")
 	name := strings.ToLower(f.string("function_name"))
 	schema := strings.ToLower(f.string("schema"))
 	if own, ok := catalog.FunctionByName(name); ok && (schema == "" || schema == "public") && c.isOwn(f.string("catalog")) {
@@ -317,7 +317,7 @@ func (c *checker) tableFunction(o object, sc *scope) (int, error) {
 }
 
 // expression checks an expression by its class.
-func (c *checker) expression(o object, class string, sc *scope) (int, error) {
+func (c *checker) expression(o node, class string, sc *scope) (int, error) {
 	switch class {
 	case "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "PARAMETER",
 		"POSITIONAL_REFERENCE", "STAR", "LAMBDA_REF":
@@ -349,9 +349,13 @@ func (c *checker) expression(o object, class string, sc *scope) (int, error) {
 	return c.nested(o, sc)
 }
 
+// builtins is the schema that the parser gives to the functions behind syntax, such
+// as that of [1, 2].
+const builtins = "main"
+
 // function checks the name of a function, and literals that make it use memory
 // without bounds.
-func (c *checker) function(o object) error {
+func (c *checker) function(o node) error {
 	name := strings.ToLower(o.string("function_name"))
 	schema := strings.ToLower(o.string("schema"))
 	isMacro := false
@@ -366,7 +370,7 @@ func (c *checker) function(o object) error {
 		return errorf(stateNotSupported, "EXPORT_STATE is not supported").at(o.location())
 	case isMacro:
 		c.out.catalog = true
-	case schema != "" || o.string("catalog") != "" || !allowedFunctions[name]:
+	case schema != "" && schema != builtins || o.string("catalog") != "" || !allowedFunctions[name]:
 		return c.refuse(name, schema, o)
 	}
 	args := o.list("children")
@@ -384,11 +388,11 @@ func (c *checker) function(o object) error {
 
 // tooGreat reports whether an argument is a literal that makes a function produce a
 // value of a size without use.
-func tooGreat(function string, arg object) bool {
+func tooGreat(function string, arg node) bool {
 	if arg.string("class") != "CONSTANT" {
 		return false
 	}
-	switch v := arg.object("value")["value"].(type) {
+	switch v := arg.node("value")["value"].(type) {
 	case json.Number:
 		switch function {
 		case "repeat", "lpad", "rpad", "range", "generate_series", "array_resize", "list_resize", "bar":
@@ -419,7 +423,7 @@ func longestNumber(s string) (most float64) {
 }
 
 // refuse returns the error for a function that statements may not call.
-func (c *checker) refuse(name, schema string, o object) error {
+func (c *checker) refuse(name, schema string, o node) error {
 	if refusedFunctions[name] || allowedFunctions[name] && schema != "" {
 		return errorf(stateNotAllowed, "function %s is not allowed", name).at(o.location())
 	}

@@ -102,6 +102,9 @@ func asError(err error, text string, original func(int) int) *Error {
 	return kindError(err)
 }
 
+// nowhere is for errors about a text that the client has not sent.
+func nowhere(int) int { return -1 }
+
 // kindError gives an error of another part of the server its SQLSTATE.
 func kindError(err error) *Error {
 	e := &Error{Kind: warehouse.KindOf(err), Message: err.Error(), Cause: err}

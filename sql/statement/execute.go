@@ -66,7 +66,8 @@ type running struct {
 	text   edited   // what runs
 	plans  *plan.Plan
 	calls  []*arguments
-	lines  []string // of the plan, for EXPLAIN
+
+	explanation string // the plan as JSON, for EXPLAIN
 
 	snapshot  query.Snapshot
 	unpin     func() // nil: the transaction keeps the snapshot
@@ -136,9 +137,11 @@ func (r *running) plan(ctx context.Context) error {
 	}
 	text := apply(r.prepared.source.text, r.edits(func(n int) string { return r.prepared.calls[n].function.Name }))
 	if r.prepared.explain == planOf {
-		if r.lines, err = planner.Lines(ctx, "EXPLAIN "+text.text); err != nil {
-			return asError(err, r.prepared.source.client, func(int) int { return -1 })
+		lines, err := planner.Lines(ctx, explainPlan+text.text)
+		if err != nil {
+			return asError(err, r.prepared.source.client, nowhere)
 		}
+		r.explanation = strings.Join(lines, "\n")
 	}
 	return r.prune(ctx, planner, text.text)
 }
@@ -177,7 +180,7 @@ func (r *running) start(ctx context.Context) (Rows, error) {
 	}
 	job := worker.Job{Session: r.service.workerSession(r.sess, r.prepared.named), Text: r.text.text}
 	if r.prepared.explain == analysisOf {
-		job.Text = "EXPLAIN ANALYZE " + job.Text
+		job.Text = explainAnalyze + job.Text
 	}
 	defer func() {
 		for _, c := range job.Calls {
@@ -187,7 +190,7 @@ func (r *running) start(ctx context.Context) (Rows, error) {
 	for i, a := range r.calls {
 		rec, err := a.rows(ctx, r.service.opts.Query.At(r.snapshot), r.sess.Tenant)
 		if err != nil {
-			return nil, r.prepared.source.fail(&located{err: asError(err, "", func(int) int { return -1 }), offset: r.prepared.calls[i].start}, same)
+			return nil, r.prepared.source.fail(&located{err: asError(err, "", nowhere), offset: r.prepared.calls[i].start}, same)
 		}
 		job.Calls = append(job.Calls, worker.Call{Table: r.prepared.calls[i].table(i), Function: a.function, Rows: rec})
 	}

@@ -101,6 +101,7 @@ func (s *Service) prepare(ctx context.Context, sess *Session, text string, param
 	if err != nil {
 		return fail(err)
 	}
+	label(out, text)
 	return p, out, nil
 }
 

@@ -3,7 +3,7 @@ package statement
 import (
 	"context"
 	"log/slog"
-	"slices"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,13 +65,12 @@ func New(opts Options) (*Service, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &catalogue{source: opts.Catalog, dir: opts.TempDir}
-	dirs := slices.Clone(opts.SectionDirs)
-	if c.dir != "" {
-		dirs = append(dirs, c.dir)
+	c := &catalogue{source: opts.Catalog}
+	if opts.TempDir != "" {
+		c.dir = filepath.Join(opts.TempDir, "catalog")
 	}
 	workers, err := worker.New(worker.Options{
-		Catalog: c, Dirs: dirs, MemoryBytes: opts.MemoryBytes, Threads: opts.Threads,
+		Catalog: c, CatalogDir: c.dir, Dirs: opts.SectionDirs, MemoryBytes: opts.MemoryBytes, Threads: opts.Threads,
 		PerTenant: opts.PerTenant, TempDir: opts.TempDir, MaxTempBytes: opts.MaxTempBytes,
 		Logger: opts.Logger, Registry: opts.Registry,
 	})

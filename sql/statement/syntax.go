@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// object is a node of the syntax tree that json_serialize_sql returns.
-type object map[string]any
+// node is a node of the syntax tree that json_serialize_sql returns.
+type node map[string]any
 
 // syntax is its answer.
 type syntax struct {
-	Error      bool     `json:"error"`
-	Statements []object `json:"statements"`
+	Error      bool   `json:"error"`
+	Statements []node `json:"statements"`
 }
 
 func parseSyntax(data []byte) (*syntax, error) {
@@ -25,23 +25,23 @@ func parseSyntax(data []byte) (*syntax, error) {
 	return &s, nil
 }
 
-func (o object) string(key string) string {
+func (o node) string(key string) string {
 	s, _ := o[key].(string)
 	return s
 }
 
-func (o object) object(key string) object {
+func (o node) node(key string) node {
 	m, _ := o[key].(map[string]any)
 	return m
 }
 
-func (o object) list(key string) []any {
+func (o node) list(key string) []any {
 	l, _ := o[key].([]any)
 	return l
 }
 
 // location returns the byte of the text where the node is, or -1.
-func (o object) location() int {
+func (o node) location() int {
 	n, _ := o["query_location"].(json.Number)
 	at, err := strconv.Atoi(n.String())
 	if err != nil {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -24,7 +25,7 @@ type Executor struct {
 
 func openExecutor(tenant warehouse.Tenant, o *Options) (*Executor, error) {
 	e := &Executor{bound: map[warehouse.Table]bool{}}
-	opts := engine.Options{Threads: o.Threads, MemoryBytes: o.memoryEach(), AllowedDirs: o.Dirs, MaxTempBytes: o.MaxTempBytes}
+	opts := engine.Options{Threads: o.Threads, MemoryBytes: o.memoryEach(), AllowedDirs: slices.Concat(o.Dirs, o.catalogDirs()), MaxTempBytes: o.MaxTempBytes}
 	if o.TempDir != "" {
 		var err error
 		if err = os.MkdirAll(o.TempDir, 0o750); err == nil {

@@ -21,8 +21,10 @@ type Catalog interface {
 
 // Options are the budgets of all workers. The zero value of a budget is its default.
 type Options struct {
-	// Catalog is PostgreSQL's catalogue; nil leaves it out.
-	Catalog Catalog
+	// Catalog is PostgreSQL's catalogue; nil leaves it out. CatalogDir is the folder
+	// of its file, if it has one.
+	Catalog    Catalog
+	CatalogDir string
 
 	// Dirs are the folders of section files.
 	Dirs []string
@@ -79,4 +81,11 @@ func setDefault[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
+}
+
+func (o *Options) catalogDirs() []string {
+	if o.CatalogDir == "" {
+		return nil
+	}
+	return []string{o.CatalogDir}
 }

@@ -23,13 +23,13 @@ type Planner struct {
 	instance
 }
 
-func openPlanner(tenant warehouse.Tenant, c Catalog) (*Planner, error) {
-	ix, err := engine.OpenInstance(engine.Options{Threads: 1, MemoryBytes: plannerMemory},
+func openPlanner(tenant warehouse.Tenant, o *Options) (*Planner, error) {
+	ix, err := engine.OpenInstance(engine.Options{Threads: 1, MemoryBytes: plannerMemory, AllowedDirs: o.catalogDirs()},
 		append(settings[:len(settings):len(settings)], engine.Setting{Name: "disabled_optimizers", Value: quoteText(plan.DisabledOptimizers)})...)
 	if err != nil {
 		return nil, err
 	}
-	p := &Planner{instance{Instance: ix, database: Database(tenant), catalog: c}}
+	p := &Planner{instance{Instance: ix, database: Database(tenant), catalog: o.Catalog}}
 	err = p.fill(createTables() + createViews() + createFunctions() + macro.Clock())
 	if err != nil {
 		ix.Close()

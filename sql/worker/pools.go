@@ -28,7 +28,7 @@ func New(opts Options) (*Pools, error) {
 	p := &Pools{opts: opts}
 	p.planners = newPool(opts.PerTenant, 2*opts.Total, func(t warehouse.Tenant) (*Planner, error) {
 		p.opened.WithLabelValues("planner").Inc()
-		return openPlanner(t, opts.Catalog)
+		return openPlanner(t, &p.opts)
 	})
 	p.executors = newPool(opts.PerTenant, opts.Total, func(t warehouse.Tenant) (*Executor, error) {
 		p.opened.WithLabelValues("executor").Inc()
