@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -185,11 +186,8 @@ func syntaxError(text string, answer []byte) error {
 		return f
 	}
 	first := "it"
-	for _, t := range tokens(text) {
-		if w := word(text, t); w != "" {
-			first = strings.ToUpper(w)
-		}
-		break
+	if ts := tokens(text); len(ts) > 0 {
+		first = strings.ToUpper(cmp.Or(word(text, ts[0]), first))
 	}
 	return refusal(first)
 }

@@ -47,7 +47,7 @@ func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	defer cancel()
 	rec, err := r.mu.inner.Next(ctx)
 	switch {
-	case errors.Is(err, engine.Done):
+	case errors.Is(err, engine.ErrDone):
 		r.end(io.EOF)
 		return nil, io.EOF
 	case err != nil:

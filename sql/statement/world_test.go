@@ -213,13 +213,6 @@ func hash(s string) uint64 {
 	return uint64(crc32.ChecksumIEEE([]byte(s)))<<32 | uint64(crc32.Checksum([]byte(s), castagnoli))
 }
 
-// partition names the scope of definitions.
-type partition struct {
-	tenant  warehouse.Tenant
-	hour    warehouse.Hour
-	service string
-}
-
 // store adds one object: a segment at level 0, else a block for each tenant and hour.
 func (w *world) store(level uint8, rows []sample, again func() bool) {
 	w.t.Helper()

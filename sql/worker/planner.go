@@ -74,7 +74,7 @@ func (p *Planner) Lines(ctx context.Context, text string) (out []string, err err
 	defer rows.Close()
 	for {
 		rec, err := rows.Next(ctx)
-		if errors.Is(err, engine.Done) {
+		if errors.Is(err, engine.ErrDone) {
 			return out, nil
 		}
 		if err != nil {
