@@ -26,7 +26,7 @@ func readData(name string) (*rowset, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // embedded: it cannot fail
 	all, err := csv.NewReader(f).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("parse data/%s.csv: %w", name, err)

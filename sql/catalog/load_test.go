@@ -70,7 +70,9 @@ func TestReadOnly(t *testing.T) {
 	require.Error(t, i.Exec(t.Context(), "CREATE TABLE pgcat.main.x (a INTEGER)"))
 }
 
-// go test -run xxx -bench . ./sql/catalog
+// BenchmarkLoad is what opening a worker costs on top.
+//
+//	go test -run xxx -bench . ./sql/catalog
 func BenchmarkLoad(b *testing.B) {
 	f := saved(b)
 	for b.Loop() {

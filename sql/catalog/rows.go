@@ -103,7 +103,7 @@ func columnNames(t *table) []string {
 	return names
 }
 
-// signature writes arguments or columns as SQL: selector text, "from" timestamp …
+// signature writes arguments or columns as SQL: selector text, "from" timestamp, and so on.
 func signature(args []Arg, defaults bool) string {
 	words := make([]string, len(args))
 	for i, a := range args {

@@ -280,7 +280,6 @@ func (r *Rows) start(text string) (err error) {
 	}
 	var pending duckdb.PendingResult
 	defer duckdb.DestroyPending(&pending)
-	//nolint:staticcheck // deprecated in C's header without a successor
 	if duckdb.PendingPreparedStreaming(r.st, &pending) == duckdb.StateError {
 		return r.instance.fault(duckdb.PendingError(pending))
 	}
@@ -294,7 +293,7 @@ func (r *Rows) start(text string) (err error) {
 // Schema describes the batches.
 func (r *Rows) Schema() *arrow.Schema { return r.schema }
 
-// Next returns the next rows, or [Done] after the last.
+// Next returns the next rows, or [ErrDone] after the last.
 //
 // Ownership: the batch is valid until the next call of Next or Close, unless the
 // caller retains it.
@@ -314,8 +313,8 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	return r.current, nil
 }
 
-// Done is what Next returns after the last rows.
-var Done = errors.New("no more rows")
+// ErrDone is what Next returns after the last rows.
+var ErrDone = errors.New("no more rows")
 
 func (r *Rows) fetch() (arrow.RecordBatch, error) {
 	chunk := duckdb.FetchChunk(r.res)
@@ -323,11 +322,11 @@ func (r *Rows) fetch() (arrow.RecordBatch, error) {
 		if text := duckdb.ResultError(&r.res); text != "" {
 			return nil, r.instance.fault(text)
 		}
-		return nil, Done
+		return nil, ErrDone
 	}
 	defer duckdb.DestroyDataChunk(&chunk)
 	if duckdb.DataChunkGetSize(chunk) == 0 {
-		return nil, Done
+		return nil, ErrDone
 	}
 	return r.arrow.batch(r.schema, chunk)
 }

@@ -110,7 +110,7 @@ func TestRowsEnd(t *testing.T) {
 	n := int64(0)
 	for {
 		rec, err := rows.Next(t.Context())
-		if errors.Is(err, Done) {
+		if errors.Is(err, ErrDone) {
 			break
 		}
 		require.NoError(t, err)
@@ -118,13 +118,13 @@ func TestRowsEnd(t *testing.T) {
 	}
 	require.Equal(t, int64(5000), n)
 	_, err = rows.Next(t.Context())
-	require.ErrorIs(t, err, Done)
+	require.ErrorIs(t, err, ErrDone)
 
 	none, err := i.Query(t.Context(), "SELECT 1 WHERE false")
 	require.NoError(t, err)
 	defer none.Close()
 	_, err = none.Next(t.Context())
-	require.ErrorIs(t, err, Done)
+	require.ErrorIs(t, err, ErrDone)
 	require.Equal(t, "1", none.Schema().Field(0).Name)
 }
 
@@ -250,7 +250,7 @@ func BenchmarkInstanceRows(b *testing.B) {
 		require.NoError(b, err)
 		for {
 			if _, err := rows.Next(b.Context()); err != nil {
-				require.ErrorIs(b, err, Done)
+				require.ErrorIs(b, err, ErrDone)
 				break
 			}
 		}

@@ -85,20 +85,20 @@ func (r *reader) scanOf(op *operator) *Scan {
 }
 
 // String names the relation and what restricts its rows.
-func (s *Scan) String() string {
-	out := s.Table.String()
-	if s.Where.op != anything {
-		out += " where " + s.Where.String()
+func (scan *Scan) String() string {
+	out := scan.Table.String()
+	if scan.Where.op != anything {
+		out += " where " + scan.Where.String()
 	}
-	for i, of := range s.Of {
+	for i, of := range scan.Of {
 		if i == 0 {
 			out += " of"
 		}
 		out += " " + of.Table.String()
 	}
-	if s.Newest > 0 {
-		out += fmt.Sprintf(" newest %d", s.Newest)
-		if s.ByTime {
+	if scan.Newest > 0 {
+		out += fmt.Sprintf(" newest %d", scan.Newest)
+		if scan.ByTime {
 			out += " by time"
 		}
 	}

@@ -109,14 +109,14 @@ func (r *reader) get(op *operator, w *want) []origin {
 }
 
 // limit notes how many rows of an unrestricted scan are enough.
-func (s *Scan) limit(w *want, columns []origin) {
+func (scan *Scan) limit(w *want, columns []origin) {
 	if w.byTime >= 0 {
 		if at(columns, w.byTime).column != columnNames[columnTime] {
 			return
 		}
-		s.ByTime = true
+		scan.ByTime = true
 	}
-	s.Newest = w.rows
+	scan.Newest = w.rows
 }
 
 // limitWant returns what a LIMIT asks of the operator below it.

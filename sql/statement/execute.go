@@ -149,7 +149,7 @@ func (r *running) plan(ctx context.Context) error {
 // prune asks the optimizer what the statement reads. Without an answer it reads all
 // of its relations.
 func (r *running) prune(ctx context.Context, planner *worker.Planner, text string) error {
-	if len(r.prepared.named.relations) == 0 {
+	if len(r.prepared.named.relations) == 0 || r.service.opts.unplanned {
 		return nil
 	}
 	answer, err := planner.Plan(ctx, text)

@@ -39,6 +39,8 @@ type Options struct {
 
 	Logger   *slog.Logger          // nil discards
 	Registry prometheus.Registerer // nil keeps metrics to itself
+
+	unplanned bool // of tests: read all of the relations
 }
 
 // Service checks, plans and runs the statements of all tenants.
