@@ -17,6 +17,17 @@ var comparisons = map[string]struct{ op, flipped operation }{
 	"COMPARE_GREATERTHANOREQUALTO": {greaterEqual, lessEqual},
 }
 
+// restrict reports whether a filter keeps rows from the operators above. Those that
+// are optional only skip what some operator above drops.
+func (f *tableFilters) restrict() bool {
+	for _, filter := range f.Filters {
+		if filter.Value == nil || filter.Value.Type != "OPTIONAL_FILTER" {
+			return true
+		}
+	}
+	return false
+}
+
 // predicate returns what a filter of a scan says about a column.
 func (f *tableFilter) predicate(name string) Predicate {
 	if f == nil {
@@ -78,17 +89,20 @@ func (e *expression) predicate(names func(index) string) Predicate {
 		if !ok || e.Left == nil || e.Right == nil {
 			return Predicate{}
 		}
-		if e.Left.Class == "BOUND_REF" && e.Right.Class == "BOUND_CONSTANT" {
-			return compare(names(e.Left.Index), c.op, e.Right.Value)
-		}
-		if e.Left.Class == "BOUND_CONSTANT" && e.Right.Class == "BOUND_REF" {
-			return compare(names(e.Right.Index), c.flipped, e.Left.Value)
+		switch {
+		case e.Right.Class == "BOUND_CONSTANT":
+			return e.Left.compare(names, c.op, e.Right.Value)
+		case e.Left.Class == "BOUND_CONSTANT":
+			return e.Right.compare(names, c.flipped, e.Left.Value)
 		}
 	case "BOUND_BETWEEN":
 		return e.between(names)
 	case "BOUND_OPERATOR":
-		if e.Type == "COMPARE_IN" {
-			return e.in(names)
+		switch e.Type {
+		case "COMPARE_IN":
+			return e.in(names, equal, or)
+		case "COMPARE_NOT_IN":
+			return e.in(names, notEqual, and)
 		}
 	case "BOUND_FUNCTION":
 		return e.function(names)
@@ -96,8 +110,19 @@ func (e *expression) predicate(names func(index) string) Predicate {
 	return Predicate{}
 }
 
+// compare returns what the comparison of an expression with a constant says.
+func (e *expression) compare(names func(index) string, op operation, c *constant) Predicate {
+	switch {
+	case e.Class == "BOUND_REF":
+		return compare(names(e.Index), op, c)
+	case e.Class == "BOUND_CAST" && e.Child != nil && e.Child.Class == "BOUND_REF" && names(e.Child.Index) == columnNames[columnTime]:
+		return compareClock(op, c)
+	}
+	return Predicate{}
+}
+
 func (e *expression) between(names func(index) string) Predicate {
-	if e.Input == nil || e.Lower == nil || e.Upper == nil || e.Input.Class != "BOUND_REF" {
+	if e.Input == nil || e.Lower == nil || e.Upper == nil {
 		return Predicate{}
 	}
 	low, high := greater, less
@@ -108,18 +133,18 @@ func (e *expression) between(names func(index) string) Predicate {
 		high = lessEqual
 	}
 	var ps []Predicate
-	name := names(e.Input.Index)
 	if e.Lower.Class == "BOUND_CONSTANT" {
-		ps = append(ps, compare(name, low, e.Lower.Value))
+		ps = append(ps, e.Input.compare(names, low, e.Lower.Value))
 	}
 	if e.Upper.Class == "BOUND_CONSTANT" {
-		ps = append(ps, compare(name, high, e.Upper.Value))
+		ps = append(ps, e.Input.compare(names, high, e.Upper.Value))
 	}
 	return and(ps...)
 }
 
-func (e *expression) in(names func(index) string) Predicate {
-	if len(e.Children) < 2 || e.Children[0].Class != "BOUND_REF" {
+// in returns the join of what comparisons with all items of a list say.
+func (e *expression) in(names func(index) string, op operation, join func(...Predicate) Predicate) Predicate {
+	if len(e.Children) < 2 {
 		return Predicate{}
 	}
 	var ps []Predicate
@@ -127,9 +152,9 @@ func (e *expression) in(names func(index) string) Predicate {
 		if c.Class != "BOUND_CONSTANT" {
 			return Predicate{}
 		}
-		ps = append(ps, compare(names(e.Children[0].Index), equal, c.Value))
+		ps = append(ps, e.Children[0].compare(names, op, c.Value))
 	}
-	return or(ps...)
+	return join(ps...)
 }
 
 func (e *expression) function(names func(index) string) Predicate {
@@ -167,4 +192,44 @@ func compare(name string, op operation, c *constant) Predicate {
 		return Predicate{}
 	}
 	return p
+}
+
+// day is more than any time zone is away from UTC.
+const day = 24 * 3_600_000_000
+
+// compareClock compares the time, cast to a date or a clock of the session's time
+// zone, with a constant: a day is added on either side.
+func compareClock(op operation, c *constant) Predicate {
+	if c == nil || c.IsNull {
+		return Predicate{}
+	}
+	n, err := strconv.ParseInt(string(c.Value), 10, 64)
+	if err != nil {
+		return Predicate{}
+	}
+	length := int64(0) // of what is equal to the constant
+	switch c.Type.ID {
+	case "DATE":
+		if n < -1_000_000 || n > 1_000_000 {
+			return Predicate{}
+		}
+		n, length = n*day, day
+	case "TIMESTAMP":
+		if n < -1_000_000*day || n > 1_000_000*day {
+			return Predicate{}
+		}
+	default:
+		return Predicate{}
+	}
+	from := Predicate{op: greaterEqual, column: columnTime, time: warehouse.Micros(n - day)}
+	to := Predicate{op: lessEqual, column: columnTime, time: warehouse.Micros(n + length + day)}
+	switch op {
+	case equal:
+		return and(from, to)
+	case greater, greaterEqual:
+		return from
+	case less, lessEqual:
+		return to
+	}
+	return Predicate{}
 }

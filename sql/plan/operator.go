@@ -12,6 +12,35 @@ type operator struct {
 	Type     string      `json:"type"`
 	Children []*operator `json:"children"`
 
+	fields // of the types in known; zero for all others
+}
+
+// known are the types of operators of which more than their children matters.
+var known = map[string]bool{
+	"LOGICAL_GET": true, "LOGICAL_PROJECTION": true, "LOGICAL_FILTER": true, "LOGICAL_LIMIT": true, "LOGICAL_TOP_N": true,
+	"LOGICAL_ORDER_BY": true, "LOGICAL_WINDOW": true, "LOGICAL_UNNEST": true, "LOGICAL_AGGREGATE_AND_GROUP_BY": true,
+	"LOGICAL_COMPARISON_JOIN": true, "LOGICAL_DELIM_JOIN": true, "LOGICAL_MATERIALIZED_CTE": true, "LOGICAL_CTE_REF": true,
+}
+
+// UnmarshalJSON reads an operator. Types that are not known may use the same names
+// for other things.
+func (o *operator) UnmarshalJSON(data []byte) error {
+	var node struct {
+		Type     string      `json:"type"`
+		Children []*operator `json:"children"`
+	}
+	if err := json.Unmarshal(data, &node); err != nil {
+		return err
+	}
+	o.Type, o.Children = node.Type, node.Children
+	if !known[o.Type] {
+		return nil
+	}
+	return json.Unmarshal(data, &o.fields)
+}
+
+// fields are what operators say about themselves.
+type fields struct {
 	// LOGICAL_GET
 	Names         []string        `json:"names"`
 	ProjectionIDs []index         `json:"projection_ids"`
@@ -72,7 +101,8 @@ type expression struct {
 	Left     *expression   `json:"left"`
 	Right    *expression   `json:"right"`
 	Children []*expression `json:"children"`
-	Name     string        `json:"name"` // of BOUND_FUNCTION
+	Child    *expression   `json:"child"` // of BOUND_CAST
+	Name     string        `json:"name"`  // of BOUND_FUNCTION
 	Value    *constant     `json:"value"`
 
 	Input          *expression `json:"input"` // of BOUND_BETWEEN

@@ -69,7 +69,7 @@ func and(ps ...Predicate) Predicate {
 			kept = append(kept, p)
 		}
 	}
-	return combine(all, kept)
+	return combine(all, distinct(kept))
 }
 
 // or returns the predicate that one of them holds.
@@ -88,7 +88,7 @@ func or(ps ...Predicate) Predicate {
 	if len(kept) == 0 {
 		return Predicate{} // of no predicate at all nothing follows
 	}
-	return combine(some, kept)
+	return combine(some, distinct(kept))
 }
 
 func combine(op operation, ps []Predicate) Predicate {
@@ -99,6 +99,24 @@ func combine(op operation, ps []Predicate) Predicate {
 		return ps[0]
 	}
 	return Predicate{op: op, children: ps}
+}
+
+// distinct drops predicates that are there already: a filter often stands both in a
+// scan and above it.
+func distinct(ps []Predicate) []Predicate {
+	const most = 100 // a long list is from IN, and its own
+	if len(ps) > most {
+		return ps
+	}
+	var out []Predicate
+	seen := map[string]bool{}
+	for _, p := range ps {
+		if text := p.String(); !seen[text] {
+			seen[text] = true
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // MayHold reports whether a row of the service and profile type, at some instant of
@@ -254,11 +272,22 @@ func (p *Predicate) String() string {
 	value := quote(p.text)
 	switch {
 	case p.column == columnTime:
-		value = quote(p.time.String())
+		value = quote(instant(p.time))
 	case p.op == prefix:
 		value = quote(p.text + "%")
 	}
 	return fmt.Sprintf("%s %s %s", columnNames[p.column], operationNames[p.op], value)
+}
+
+// instant writes a constant; the bounds stand for infinity.
+func instant(t warehouse.Micros) string {
+	switch t {
+	case math.MaxInt64:
+		return "infinity"
+	case -math.MaxInt64:
+		return "-infinity"
+	}
+	return t.String()
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -102,7 +102,7 @@ func (r *reader) get(op *operator, w *want) []origin {
 		}
 	}
 	columns = pick(columns, op.ProjectionIDs)
-	if w != nil && len(op.TableFilters.Filters) == 0 && definitionID(s.Table) == "" {
+	if w != nil && !op.TableFilters.restrict() && definitionID(s.Table) == "" {
 		s.limit(w, columns)
 	}
 	return columns
