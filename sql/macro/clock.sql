@@ -16,3 +16,4 @@ CREATE MACRO "current_time"() AS getvariable('transaction_time')::TIMESTAMPTZ::T
 CREATE MACRO "current_date"() AS getvariable('transaction_time')::TIMESTAMPTZ::DATE;
 CREATE MACRO today() AS getvariable('transaction_time')::TIMESTAMPTZ::DATE;
 CREATE MACRO age(since) AS system.main.age(getvariable('transaction_time')::TIMESTAMPTZ::DATE::TIMESTAMP, since::TIMESTAMP), (later, since) AS system.main.age(later, since);
+CREATE MACRO ago(span) AS getvariable('transaction_time')::TIMESTAMPTZ - span::INTERVAL;

@@ -19,6 +19,7 @@ const (
 	maxLambdas     = 8      // within each other
 	maxJoins       = 16     //
 	maxCTEs        = 64     //
+	maxQueries     = 256    // joined by UNION, nested or in common table expressions
 	maxColumns     = 1000   // of a select list
 	maxArguments   = 1000   // of a function
 	maxItems       = 10_000 // of an IN list or of VALUES
@@ -57,8 +58,8 @@ type checker struct {
 	dict     dictionary
 	out      checked
 
-	joins, ctes int
-	within      struct{ depth, subqueries, lambdas int }
+	joins, ctes, queries int
+	within               struct{ depth, subqueries, lambdas int }
 }
 
 // scope holds the common table expressions that names may mean.
@@ -84,7 +85,7 @@ func (c *checker) check(s *syntax) (*checked, error) {
 		return nil, errorf(stateSyntaxError, "the statement is empty")
 	case 1:
 	default:
-		return nil, errorf(stateSyntaxError, "cannot run several statements at once")
+		return nil, errSeveral()
 	}
 	c.out.relations = map[string]bool{}
 	for _, p := range s.Statements[0].list("named_param_map") {
@@ -215,6 +216,9 @@ func (c *checker) nested(o node, sc *scope, but ...string) (int, error) {
 // query checks a query with its common table expressions, each of which sees those
 // before it, and itself if it is recursive.
 func (c *checker) query(o node, sc *scope) (int, error) {
+	if c.queries++; c.queries > maxQueries {
+		return 0, errorf(stateTooComplex, "the statement has more than %d queries", maxQueries)
+	}
 	if n := len(o.list("select_list")); n > maxColumns {
 		return 0, errorf(stateTooComplex, "the select list has %d columns, the limit is %d", n, maxColumns)
 	}
@@ -353,6 +357,11 @@ func (c *checker) expression(o node, class string, sc *scope) (int, error) {
 // as that of [1, 2].
 const builtins = "main"
 
+// clockFunctions are those that package macro replaces. DuckDB's own would tell another
+// time when a statement is planned than when it runs.
+var clockFunctions = names("age ago clock_timestamp current_date current_localtime current_localtimestamp current_time current_timestamp " +
+	"get_current_time get_current_timestamp localtime localtimestamp now statement_timestamp today transaction_timestamp")
+
 // function checks the name of a function, and literals that make it use memory
 // without bounds.
 func (c *checker) function(o node) error {
@@ -370,7 +379,8 @@ func (c *checker) function(o node) error {
 		return errorf(stateNotSupported, "EXPORT_STATE is not supported").at(o.location())
 	case isMacro:
 		c.out.catalog = true
-	case schema != "" && schema != builtins || o.string("catalog") != "" || !allowedFunctions[name]:
+	case schema != "" && schema != builtins || o.string("catalog") != "" || !allowedFunctions[name],
+		schema == builtins && clockFunctions[name]:
 		return c.refuse(name, schema, o)
 	}
 	args := o.list("children")

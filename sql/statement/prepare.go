@@ -1,7 +1,6 @@
 package statement
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -185,11 +184,50 @@ func syntaxError(text string, answer []byte) error {
 	if f.Class == "Parser" {
 		return f
 	}
-	first := "it"
-	if ts := tokens(text); len(ts) > 0 {
-		first = strings.ToUpper(cmp.Or(word(text, ts[0]), first))
+	if several(text) {
+		return errSeveral()
 	}
-	return refusal(first)
+	return refusal(verb(text))
+}
+
+// errSeveral is the error for a text with more than one statement.
+func errSeveral() error { return errorf(stateSyntaxError, "cannot run several statements at once") }
+
+// several reports whether something stands behind a semicolon.
+func several(text string) bool {
+	ended := false
+	for _, t := range tokens(text) {
+		switch {
+		case t.kind == tokenSymbol && text[t.start] == ';':
+			ended = true
+		case ended:
+			return true
+		}
+	}
+	return false
+}
+
+// verb returns the word that says what a statement does: the first one, or behind
+// the common table expressions of WITH a writing one.
+func verb(text string) string {
+	depth, first := 0, ""
+	for _, t := range tokens(text) {
+		switch w := strings.ToUpper(word(text, t)); {
+		case t.kind == tokenSymbol && text[t.start] == '(':
+			depth++
+		case t.kind == tokenSymbol && text[t.start] == ')':
+			depth--
+		case w == "" || depth > 0:
+		case first == "":
+			first = w
+		case first == "WITH" && writes[w]:
+			return w
+		}
+		if first != "" && first != "WITH" {
+			return first
+		}
+	}
+	return first
 }
 
 // writes are statements that PostgreSQL refuses in a read-only transaction.
