@@ -282,7 +282,7 @@ func (p *prepared) describe(ctx context.Context, planner *worker.Planner, given 
 	p.params = make([]Type, max(p.named.params, 0))
 	for i := range p.params {
 		if i < len(given) && given[i] != Varchar {
-			p.params[i] = Type{Name: given[i]}
+			p.params[i] = typeNamed(given[i])
 		}
 	}
 	// What DuckDB infers; then text, as PostgreSQL has it, or else a number.
@@ -290,11 +290,7 @@ func (p *prepared) describe(ctx context.Context, planner *worker.Planner, given 
 	if err != nil {
 		return nil, p.locateIn(at, err)
 	}
-	for _, param := range d.Params {
-		if n, err := strconv.Atoi(param.Name); err == nil && 1 <= n && n <= len(p.params) && p.params[n-1].Name == "" {
-			p.params[n-1] = inferred(param.Type)
-		}
-	}
+	p.learn(d)
 	open := p.untypedParams()
 	if len(p.params) == 0 {
 		return d.Columns, nil
@@ -304,6 +300,7 @@ func (p *prepared) describe(ctx context.Context, planner *worker.Planner, given 
 			p.params[n] = Type{Name: fallback}
 		}
 		if d, at, err = p.describeOnce(ctx, planner); err == nil {
+			p.learn(d)
 			return d.Columns, nil
 		}
 		if len(open) == 0 {
@@ -313,13 +310,25 @@ func (p *prepared) describe(ctx context.Context, planner *worker.Planner, given 
 	return nil, p.locateIn(at, err)
 }
 
-// inferred is the type of a parameter that DuckDB compares or combines with one of a
-// known type.
-func inferred(t Type) Type {
-	if t.Name == Null {
-		return Type{}
+// learn takes over the types of parameters that DuckDB knows: those that it compares
+// or combines with a known type, and all parts of those that were named.
+func (p *prepared) learn(d engine.Description) {
+	for _, param := range d.Params {
+		n, err := strconv.Atoi(param.Name)
+		if err == nil && 1 <= n && n <= len(p.params) && param.Type.Name != "" && param.Type.Name != Null {
+			p.params[n-1] = param.Type
+		}
 	}
-	return t
+}
+
+// typeNamed returns the type that a client declares by its name: one without
+// parameters, or lists of one.
+func typeNamed(name string) Type {
+	if elem, ok := strings.CutSuffix(name, "[]"); ok {
+		t := typeNamed(elem)
+		return Type{Name: List, Elem: &t}
+	}
+	return Type{Name: name}
 }
 
 func (p *prepared) untypedParams() (open []int) {
@@ -359,7 +368,7 @@ func (s *Service) columns(described []engine.Column, named *checked) ([]Column, 
 	out := make([]Column, len(described))
 	for i, c := range described {
 		switch c.Type.Name {
-		case "BIGNUM", "TIME_NS", "GEOMETRY", "VARIANT":
+		case "BIGNUM", "GEOMETRY", "VARIANT":
 			return nil, errorf(stateNotSupported, "column %q has type %s, which cannot be sent", c.Name, c.Type.Name).withHint("Cast it to another type.")
 		}
 		out[i] = Column{Name: c.Name, Type: c.Type}
