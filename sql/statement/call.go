@@ -243,7 +243,11 @@ func (a *arguments) set(p *argument, column arrow.Array) error {
 
 // selection is what the arguments select.
 func (a *arguments) selection(tenant warehouse.Tenant) (sel query.Selection, err error) {
-	parsed, err := warehouse.ParseSelector(a.selector)
+	text := a.selector
+	if !strings.Contains(text, "{") {
+		text += "{}" // a profile type alone selects all of its series
+	}
+	parsed, err := warehouse.ParseSelector(text)
 	if err != nil {
 		return sel, errorf(stateInvalidParameter, "%v", err)
 	}

@@ -25,7 +25,7 @@ type Options struct {
 	SectionDirs []string
 
 	MemoryBytes  int64  // of all workers together; default 1 GiB
-	Threads      int    // of one statement; default half of the cores
+	Threads      int    // of one statement; default half of the cores, at least two if there are so many
 	PerTenant    int    // statements of one tenant at once; default the cores, at least two
 	TempDir      string // where large intermediate results spill; "" means that they do not
 	MaxTempBytes int64  // of one statement; default 4 GiB

@@ -32,7 +32,8 @@ type Options struct {
 	// MemoryBytes is the memory of all workers together. Default 1 GiB.
 	MemoryBytes int64
 
-	// Threads of one statement. Default half of the cores, at least one.
+	// Threads of one statement. Default half of the cores, but two if there are two:
+	// most of the time a statement is alone.
 	Threads int
 
 	// PerTenant is how many statements of one tenant run at once; others wait.
@@ -57,7 +58,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	cores := runtime.GOMAXPROCS(0)
 	setDefault(&o.MemoryBytes, 1<<30)
-	setDefault(&o.Threads, max(1, cores/2))
+	setDefault(&o.Threads, min(cores, max(2, cores/2)))
 	setDefault(&o.PerTenant, max(2, cores))
 	setDefault(&o.Total, 2*o.PerTenant)
 	setDefault(&o.IdleTimeout, time.Minute)
