@@ -113,6 +113,7 @@ func (e *expression) predicate(names func(index) string) Predicate {
 // compare returns what the comparison of an expression with a constant says.
 func (e *expression) compare(names func(index) string, op operation, c *constant) Predicate {
 	switch {
+	case e == nil:
 	case e.Class == "BOUND_REF":
 		return compare(names(e.Index), op, c)
 	case e.Class == "BOUND_CAST" && e.Child != nil && e.Child.Class == "BOUND_REF" && names(e.Child.Index) == columnNames[columnTime]:
@@ -149,7 +150,7 @@ func (e *expression) in(names func(index) string, op operation, join func(...Pre
 	}
 	var ps []Predicate
 	for _, c := range e.Children[1:] {
-		if c.Class != "BOUND_CONSTANT" {
+		if c == nil || c.Class != "BOUND_CONSTANT" {
 			return Predicate{}
 		}
 		ps = append(ps, e.Children[0].compare(names, op, c.Value))
@@ -163,7 +164,7 @@ func (e *expression) function(names func(index) string) Predicate {
 	default:
 		return Predicate{}
 	}
-	if len(e.Children) != 2 || e.Children[0].Class != "BOUND_REF" || e.Children[1].Class != "BOUND_CONSTANT" {
+	if len(e.Children) != 2 || e.Children[0] == nil || e.Children[1] == nil || e.Children[0].Class != "BOUND_REF" || e.Children[1].Class != "BOUND_CONSTANT" {
 		return Predicate{}
 	}
 	return compare(names(e.Children[0].Index), prefix, e.Children[1].Value)

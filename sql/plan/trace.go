@@ -122,7 +122,7 @@ func (scan *Scan) limit(w *want, columns []origin) {
 // limitWant returns what a LIMIT asks of the operator below it.
 func limitWant(op *operator) *want {
 	n, ok := op.LimitValue.number()
-	if !ok || op.LimitValue.Type == "UNSET" {
+	if !ok {
 		return nil
 	}
 	skip, ok := op.OffsetValue.number()
@@ -162,7 +162,7 @@ func (r *reader) projection(op *operator, w *want) []origin {
 	below := w
 	if w != nil && w.byTime >= 0 {
 		below = nil
-		if int(w.byTime) < len(op.Expressions) && op.Expressions[w.byTime].Class == "BOUND_REF" {
+		if int(w.byTime) < len(op.Expressions) && op.Expressions[w.byTime] != nil && op.Expressions[w.byTime].Class == "BOUND_REF" {
 			below = &want{rows: w.rows, byTime: op.Expressions[w.byTime].Index}
 		}
 	}
