@@ -3,6 +3,8 @@ package statement
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -177,11 +179,11 @@ func (c *checker) node(o node, sc *scope) (int, error) {
 
 // members checks all that a node holds.
 func (c *checker) members(o node, sc *scope, but ...string) (cost int, err error) {
-	for key, v := range o {
+	for _, key := range slices.Sorted(maps.Keys(o)) { // in one order, for one error
 		if skipped(key, but) {
 			continue
 		}
-		n, err := c.value(v, sc)
+		n, err := c.value(o[key], sc)
 		if err != nil {
 			return 0, err
 		}

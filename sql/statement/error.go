@@ -148,6 +148,10 @@ func faultError(f *engine.Fault) *Error {
 		e.Message = "out of memory"
 		e.Detail = message
 		e.Hint = "Ask for a shorter time range, fewer columns or fewer groups, or raise --memory."
+	case stateDiskFull:
+		e.Message = "out of disk space for intermediate results"
+		e.Detail = message
+		e.Hint = "Ask for a shorter time range, fewer columns or fewer groups."
 	case stateQueryCanceled:
 		e.Message = "canceling statement due to user request"
 	}
@@ -200,7 +204,7 @@ func faultState(f *engine.Fault) string {
 	case "Not implemented", "Not Implemented":
 		return stateNotSupported
 	case "Out of Memory":
-		if has("max_temp_directory_size") || has("temp directory") && has("full") {
+		if has("max_temp_directory_size") || has("failed to offload") {
 			return stateDiskFull
 		}
 		return stateOutOfMemory

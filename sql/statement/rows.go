@@ -62,8 +62,11 @@ func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 func (r *rows) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.end(&Error{Kind: warehouse.Invalid, SQLState: stateInternal, Message: "the rows are closed"})
+	r.end(errRowsClosed)
 }
+
+// errRowsClosed is what Next returns after Close.
+var errRowsClosed = &Error{Kind: warehouse.Invalid, SQLState: stateInternal, Message: "the rows are closed"}
 
 // expire ends a statement whose time is over.
 func (r *rows) expire() {
@@ -83,9 +86,8 @@ func (r *rows) end(why error) {
 	run := r.mu.run
 	run.free()
 	run.stats.Run = run.service.metrics.step("run", r.begin)
-	var e *Error
-	if errors.As(why, &e) && e.Message == "the rows are closed" {
-		why = nil
+	if errors.Is(why, errRowsClosed) {
+		why = nil // whoever closes rows has what it wanted
 	}
 	run.service.metrics.ended(why)
 }
