@@ -19,20 +19,22 @@ import (
 // statement's deadline, so that a client that stops reading holds nothing for ever.
 type rows struct {
 	begin time.Time
-	timer *time.Timer
 
 	mu struct {
 		sync.Mutex
 		run   *running
 		inner *engine.Rows
+		timer *time.Timer
 		ended error // io.EOF after the last row
 	}
 }
 
 func newRows(run *running, inner *engine.Rows, begin time.Time) *rows {
 	r := &rows{begin: begin}
+	r.mu.Lock() // the timer may fire before it is stored
+	defer r.mu.Unlock()
 	r.mu.run, r.mu.inner = run, inner
-	r.timer = time.AfterFunc(time.Until(run.deadline), r.expire)
+	r.mu.timer = time.AfterFunc(time.Until(run.deadline), r.expire)
 	return r
 }
 
@@ -81,7 +83,7 @@ func (r *rows) end(why error) {
 		return
 	}
 	r.mu.ended = why
-	r.timer.Stop()
+	r.mu.timer.Stop()
 	r.mu.inner.Close()
 	run := r.mu.run
 	run.free()
