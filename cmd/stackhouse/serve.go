@@ -207,17 +207,12 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slo
 // stages lists the components in their order of starting. Requests end before
 // what they call: an ingester still registers the last segment of a push.
 func (n *node) stages(ln, pgLn net.Listener, starting *startingServer) []stage {
-	serveAPI := func(ctx context.Context) error {
-		if err := starting.stop(); err != nil {
-			return err
-		}
-		return n.api.Run(ctx, ln)
-	}
+	serveAPI, apiReady := starting.handOver(func(ctx context.Context) error { return n.api.Run(ctx, ln) })
 	return slices.Concat(n.resources, []stage{
 		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
 		{name: "ingest", run: n.ing.Run, stop: stopIngest},
 		{name: "sql", run: n.runStatements, stop: stopSQL},
-		{name: "api", run: serveAPI, stop: stopAPI},
+		{name: "api", run: serveAPI, ready: apiReady, stop: stopAPI},
 		{name: "pgwire", run: func(ctx context.Context) error { return n.pg.Run(ctx, pgLn) }, stop: stopPG},
 	})
 }

@@ -52,6 +52,29 @@ func answerStarting(ln *net.TCPListener) *startingServer {
 	})}
 }
 
+// handOver makes the stage's functions out of the server that follows: run stops
+// the starting server and serves, ready returns once nobody meets the starting
+// server any more, which drops the connections it has.
+func (s *startingServer) handOver(serve func(context.Context) error) (run, ready func(context.Context) error) {
+	stopped := make(chan struct{})
+	run = func(ctx context.Context) error {
+		if err := s.stop(); err != nil {
+			return err
+		}
+		close(stopped)
+		return serve(ctx)
+	}
+	ready = func(ctx context.Context) error {
+		select {
+		case <-stopped:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return run, ready
+}
+
 func sayStarting(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Connection", "close") // the next request meets the real server

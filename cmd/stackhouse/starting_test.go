@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -51,6 +53,40 @@ func TestStarting(t *testing.T) {
 	require.Equal(t, "real", body)
 	require.NoError(t, server.Close())
 	require.ErrorIs(t, <-served, http.ErrServerClosed)
+}
+
+// TestHandOver: the stage is ready only when the starting server is gone, so
+// that no request made after it is dropped with the starting server's connections.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	stopping, mayStop := make(chan struct{}), make(chan struct{})
+	s := &startingServer{stop: func() error { close(stopping); <-mayStop; return nil }}
+	serving := make(chan struct{})
+	run, ready := s.handOver(func(context.Context) error { close(serving); return nil })
+
+	isReady := make(chan error, 1)
+	go func() { isReady <- ready(t.Context()) }()
+	ran := make(chan error, 1)
+	go func() { ran <- run(t.Context()) }()
+	<-stopping
+	select {
+	case <-isReady:
+		t.Fatal("ready before the starting server has stopped")
+	case <-serving:
+		t.Fatal("served before the starting server has stopped")
+	default:
+	}
+	close(mayStop)
+	require.NoError(t, <-isReady)
+	require.NoError(t, <-ran)
+	<-serving
+
+	failed := errors.New("no")
+	run, ready = (&startingServer{stop: func() error { return failed }}).handOver(nil)
+	require.ErrorIs(t, run(t.Context()), failed)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, ready(ctx), context.Canceled, "the stage's own failure is reported instead")
 }
 
 func TestListenErrors(t *testing.T) {
