@@ -12,17 +12,17 @@ import (
 )
 
 // BenchmarkFill: what it costs to bring 60 small segments into memory, by the
-// number of samples of a segment and the way to read them. Tiny parts are read as
-// a whole, with all types and services; the engine reads one type of one service.
+// number of samples of a segment and the way to read them: by the engine, which
+// reads one type of one service; by column, to keep these; or to keep all.
 //
 //	go test -tags duckdb_arrow -run - -bench Fill -benchtime 2s ./sql/query
 func BenchmarkFill(b *testing.B) {
 	for _, stacks := range []int{100, 1000, 5000} {
 		w := benchWorld(b, 60, stacks)
-		for _, tiny := range []int64{0, 1 << 40} {
-			b.Run(fmt.Sprintf("rows=%d/engine=%v", w.parts[30].Rows(), tiny == 0), func(b *testing.B) {
+		for name, rows := range map[string][2]int64{"engine": {0, 0}, "wanted": {1 << 40, 0}, "whole": {1 << 40, 1 << 40}} {
+			b.Run(fmt.Sprintf("rows=%d/%s", w.parts[30].Rows(), name), func(b *testing.B) {
 				s := w.service(Options{})
-				s.tinyRows = tiny
+				s.directRows, s.wholeRows = rows[0], rows[1]
 				sel := Selection{Tenant: tenantA, Type: benchType, Matchers: matchers(b, `{service_name="service1"}`), Range: whole}
 				loop(b, func() {
 					s.samples = newSampleCache(256 << 20)

@@ -308,7 +308,7 @@ func TestCancel(t *testing.T) {
 	for i := range ways {
 		t.Run("meanwhile/"+ways[i].name, func(t *testing.T) {
 			s := w.way(i)
-			s.tinyRows = 0 // these do without the engine
+			s.directRows = 0 // these do without the engine
 			engine := blockingEngine{started: make(chan struct{}, 1)}
 			s.opts.Engine = engine
 			ctx, cancel := context.WithCancel(t.Context())

@@ -97,7 +97,7 @@ type Service struct {
 	metrics *metrics
 	workers int // goroutines of one query
 
-	tinyRows, manyStacks int64 // see the constants; tests have less
+	directRows, wholeRows, manyStacks int64 // see the constants; tests have others
 }
 
 // New returns a Service.
@@ -114,7 +114,8 @@ func New(opts Options) (*Service, error) {
 		loaded:  newLoadedSymbols(),
 		workers: runtime.GOMAXPROCS(0),
 
-		tinyRows:   tinyRows,
+		directRows: directRows,
+		wholeRows:  wholeRows,
 		manyStacks: manyStacks,
 	}
 	s.metrics = newMetrics(opts.Registry, s)

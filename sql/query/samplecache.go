@@ -139,6 +139,13 @@ func (c *sampleCache) release(d *stackDict) {
 	}
 }
 
+// hasRoom reports whether so many bytes may be added without forgetting others.
+func (c *sampleCache) hasRoom(bytes int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.slices.size+bytes <= c.slices.max
+}
+
 func (c *sampleCache) sizeBytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

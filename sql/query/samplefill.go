@@ -14,10 +14,14 @@ const (
 	// engine holds them all at once.
 	fillRows = 1 << 20
 
-	// tinyRows is the most samples of a part that is read without the engine, and
-	// as a whole: up to here that costs little more than what the engine needs to
-	// open the file, and the next question, about another type, finds it.
-	tinyRows = 4 << 10
+	// directRows is the most samples of a part that is read without the engine:
+	// up to here, decoding the file costs less than what the engine needs to open
+	// it and to look for the rows.
+	directRows = 32 << 10
+
+	// wholeRows is the most samples of a part of which all datasets are kept once
+	// one is read: the next question, about another type, finds its samples.
+	wholeRows = 16 << 10
 )
 
 // slicesOf returns the samples of the targets, which are all small.
@@ -35,16 +39,16 @@ func (s *Service) slicesOf(ctx context.Context, sel *Selection, ts []target) ([]
 	again, missing := s.samples.lookup(missing)
 	found = append(found, again...)
 
-	var tiny [][]target
+	var direct [][]target
 	var rest []target
 	for _, part := range byPart(missing) {
-		if part[0].part.Rows() <= s.tinyRows {
-			tiny = append(tiny, part)
+		if part[0].part.Rows() <= s.directRows {
+			direct = append(direct, part)
 		} else {
 			rest = append(rest, part...)
 		}
 	}
-	read, err := s.readTinyParts(ctx, tiny)
+	read, err := s.readParts(ctx, direct)
 	if err != nil {
 		return nil, err
 	}

@@ -101,9 +101,6 @@ const bytesPerSample = 16
 // memoryRows returns the samples that memory would hold for a part's targets, and
 // whether each target is small enough.
 func (s *Service) memoryRows(ts []target) (rows int64, fits bool) {
-	if all := ts[0].part.Rows(); all <= s.tinyRows && all <= s.opts.SmallRows {
-		return all, true // it is read as a whole
-	}
 	for i := range ts {
 		if ts[i].rows > s.opts.SmallRows {
 			return 0, false

@@ -99,16 +99,17 @@ func (w *world) service(opts Options) *Service {
 
 // ways are the ways to the same answers.
 var ways = []struct {
-	name       string
-	opts       Options
-	tinyRows   int64
-	manyStacks int64
+	name                  string
+	opts                  Options
+	directRows, wholeRows int64
+	manyStacks            int64
 }{
-	{"memory", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0, 1 << 40},
-	{"tiny", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 1 << 40},
-	{"engine", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0},
-	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40, 20},
-	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30, 0},
+	{"filled by the engine", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0, 0, 1 << 40},
+	{"whole parts", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 1 << 40, 1 << 40},
+	{"what is asked for", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 0, 20},
+	{"engine", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0, 0},
+	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40, 30, 20},
+	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30, 30, 0},
 }
 
 func (w *world) services() []*Service {
@@ -121,7 +122,7 @@ func (w *world) services() []*Service {
 
 func (w *world) way(i int) *Service {
 	s := w.service(ways[i].opts)
-	s.tinyRows, s.manyStacks = ways[i].tinyRows, ways[i].manyStacks
+	s.directRows, s.wholeRows, s.manyStacks = ways[i].directRows, ways[i].wholeRows, ways[i].manyStacks
 	return s
 }
 

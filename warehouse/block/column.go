@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -17,7 +18,8 @@ type columnValues struct {
 	fixed   []byte   // kindUUID, kindDecimal: 16 bytes each
 	bits    []level  // kindBool: 0 or 1
 	texts   []string // kindString: the distinct values
-	index   []uint32 // kindString: of each value in texts
+	index   []uint32 // kindString: of each value in texts; otherwise see readIndexed
+	entries []int64  // see readIndexed
 	present []level  // optional: 1 for rows that have a value
 	offsets []int32  // nested: row i has the values [offsets[i], offsets[i+1])
 }
@@ -31,6 +33,7 @@ type chunkReader struct {
 	index      []uint32
 	dictionary columnValues // entries that are not strings
 	entries    uint32
+	keepsIndex bool // see readIndexed
 
 	columns []columnValues // of the row group being read
 }
@@ -61,7 +64,7 @@ func (c *chunkReader) release() {
 		v := &c.columns[i]
 		clear(v.texts)
 		v.texts = v.texts[:0]
-		if max(cap(v.ints), cap(v.index), cap(v.bits), cap(v.fixed)/16, cap(v.texts), cap(v.offsets)) > keepValues {
+		if max(cap(v.ints), cap(v.index), cap(v.entries), cap(v.bits), cap(v.fixed)/16, cap(v.texts), cap(v.offsets)) > keepValues {
 			*v = columnValues{}
 		}
 	}
@@ -123,8 +126,32 @@ func (c *chunkReader) read(data []byte, ref *chunkRef, leaf *leafSpec, rows int6
 	return nil
 }
 
+// readIndexed is read for a required column of integers whose dictionary is of
+// use to the caller: out has either the ints, or the entries of the dictionary
+// and the index of each value in them.
+func (c *chunkReader) readIndexed(data []byte, ref *chunkRef, leaf *leafSpec, rows int64, out *columnValues) error {
+	c.keepsIndex = true
+	defer func() { c.keepsIndex = false }() // whatever read does: readers are reused
+	if err := c.read(data, ref, leaf, rows, out); err != nil {
+		return err
+	}
+	if c.keepsIndex && len(out.index) > 0 {
+		out.entries, c.dictionary.ints = c.dictionary.ints, out.entries
+	}
+	return nil
+}
+
+// expand replaces the indices that were kept by their values: a page without
+// indices follows.
+func (c *chunkReader) expand(out *columnValues) {
+	for _, i := range out.index {
+		out.ints = append(out.ints, c.dictionary.ints[i])
+	}
+	out.index, c.keepsIndex = out.index[:0], false
+}
+
 func (v *columnValues) reset() {
-	v.ints, v.fixed, v.bits = v.ints[:0], v.fixed[:0], v.bits[:0]
+	v.ints, v.fixed, v.bits, v.entries = v.ints[:0], v.fixed[:0], v.bits[:0], v.entries[:0]
 	v.index, v.present, v.offsets = v.index[:0], v.present[:0], v.offsets[:0]
 	clear(v.texts)
 	v.texts = v.texts[:0]
@@ -238,6 +265,9 @@ func (c *chunkReader) readPage(page int, body []byte, h *pageHeader, leaf *leafS
 	}
 	switch {
 	case h.encoding == encodingPlain:
+		if c.keepsIndex {
+			c.expand(out)
+		}
 		return out.appendPlain(body, values, leaf.kind)
 	case h.encoding == encodingDictionary && hasDictionary:
 		return c.appendIndexed(body, values, leaf.kind, out)
@@ -328,7 +358,7 @@ func (c *chunkReader) appendIndexed(body []byte, n int, k kind, out *columnValue
 	if len(body) == 0 {
 		return errShort
 	}
-	if k == kindString {
+	if k == kindString || c.keepsIndex {
 		before := len(out.index)
 		var err error
 		if out.index, err = appendHybridOf(out.index, body[1:], n, int(body[0])); err != nil {
@@ -350,19 +380,25 @@ func (c *chunkReader) appendIndexed(body []byte, n int, k kind, out *columnValue
 			out.fixed = append(out.fixed, d.fixed[16*i:16*i+16]...)
 		}
 	default:
-		for _, i := range c.index {
-			out.ints = append(out.ints, d.ints[i])
+		from := len(out.ints)
+		out.ints = slices.Grow(out.ints, len(c.index))[:from+len(c.index)]
+		to := out.ints[from:][:len(c.index)]
+		for i, entry := range c.index {
+			to[i] = d.ints[entry]
 		}
 	}
 	return nil
 }
 
 func (c *chunkReader) checkIndices(index []uint32) error {
-	most := uint32(0)
-	for _, i := range index {
-		most = max(most, i)
+	var a, b uint32 // two chains, which a processor follows at once
+	for ; len(index) >= 2; index = index[2:] {
+		a, b = max(a, index[0]), max(b, index[1])
 	}
-	if most >= c.entries {
+	if len(index) > 0 {
+		a = max(a, index[0])
+	}
+	if most := max(a, b); most >= c.entries {
 		return fmt.Errorf("index %d into a dictionary of %d", most, c.entries)
 	}
 	return nil

@@ -51,21 +51,28 @@ func readGroup(reader *chunkReader, data []byte, tab *table, g *groupRef, column
 }
 
 // readLeaves fills columns [from, to), which are those of the table's leaves.
-// Every access to the bytes is checked; should a check be missing, the panic
-// becomes an error here.
-func readLeaves(reader *chunkReader, data []byte, tab *table, g *groupRef, columns []columnValues, from, to int) (err error) {
+func readLeaves(reader *chunkReader, data []byte, tab *table, g *groupRef, columns []columnValues, from, to int) error {
+	for i := from; i < to; i++ {
+		if err := readLeaf(reader.read, data, tab, g, columns, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readLeaf fills columns[i] by read. Every access to the bytes is checked; should
+// a check be missing, the panic becomes an error here.
+func readLeaf(read func([]byte, *chunkRef, *leafSpec, int64, *columnValues) error, data []byte, tab *table, g *groupRef, columns []columnValues, i int) (err error) {
+	leaf := &tab.leaves[i]
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
-	}()
-	for i := from; i < to; i++ {
-		leaf := &tab.leaves[i]
-		if err := reader.read(data, &g.chunks[i], leaf, g.rows, &columns[i]); err != nil {
-			return fmt.Errorf("column %s: %w", leaf.path[0], err)
+		if err != nil {
+			err = fmt.Errorf("column %s: %w", leaf.path[0], err)
 		}
-	}
-	return nil
+	}()
+	return read(data, &g.chunks[i], leaf, g.rows, &columns[i])
 }
 
 func corrupt(t warehouse.Table, err error) error {
