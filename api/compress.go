@@ -1,0 +1,67 @@
+package api
+
+import (
+	"io"
+
+	"connectrpc.com/connect"
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// Levels of compression. On a flame graph of 32,000 boxes, 450 KiB, the thorough
+// one takes 15 instead of 9 ms and saves 1.7 %; the fastest there is would take 5
+// and make it a sixth larger. On one of 130,000 boxes the thorough one would take
+// 40 ms more, which nobody wants to wait for.
+const (
+	thoroughLevel = 7 // of messages up to thoroughBytes
+	usualLevel    = 6
+	thoroughBytes = 1 << 20
+)
+
+// compressor is a gzip writer that chooses its level by the size of what is
+// written first: a message is written at once.
+type compressor struct {
+	thorough, usual *gzip.Writer // made when needed
+	used            *gzip.Writer // for what is being written; nil before
+	to              io.Writer
+}
+
+func newCompressor() connect.Compressor { return new(compressor) }
+
+// Reset begins to write to w.
+func (c *compressor) Reset(w io.Writer) { c.used, c.to = nil, w }
+
+// Write compresses p.
+func (c *compressor) Write(p []byte) (int, error) {
+	if c.used == nil {
+		c.begin(len(p))
+	}
+	return c.used.Write(p)
+}
+
+func (c *compressor) begin(size int) {
+	level, z := thoroughLevel, &c.thorough
+	if size > thoroughBytes {
+		level, z = usualLevel, &c.usual
+	}
+	if *z == nil {
+		var err error
+		if *z, err = gzip.NewWriterLevel(c.to, level); err != nil {
+			panic(warehouse.Bug("gzip level: %v", err))
+		}
+	} else {
+		(*z).Reset(c.to)
+	}
+	c.used = *z
+}
+
+// Close writes the end.
+func (c *compressor) Close() error {
+	if c.used == nil {
+		c.begin(0)
+	}
+	err := c.used.Close()
+	c.used.Reset(io.Discard) // lets go of the writer
+	return err
+}
