@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stackhouse-db/stackhouse/api"
 	"github.com/stackhouse-db/stackhouse/ingest"
@@ -95,9 +96,11 @@ func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout
 
 // node is everything of one process, joined and not running.
 type node struct {
+	log        *slog.Logger
 	meta       *metastore.Metastore
 	engine     *engine.Engine
 	ing        *ingest.Ingester
+	questions  *query.Service
 	statements *statement.Service
 	api        *api.Server
 	pg         *pgwire.Server
@@ -108,7 +111,7 @@ type node struct {
 // newNode opens every component, the lower ones first. After an error, what was
 // opened is left to the end of the process.
 func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slog.Logger) (*node, error) {
-	n := &node{}
+	n := &node{log: log}
 	reg := newRegistry()
 	component := func(name string) *slog.Logger { return log.With("component", name) }
 
@@ -155,7 +158,7 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slo
 
 	symbols := cache.NewSymbols(b.symbols)
 	symbols.Register(reg)
-	questions, err := query.New(query.Options{
+	n.questions, err = query.New(query.Options{
 		Index: index{n.meta}, Sections: sections, Symbols: symbols, Engine: n.engine,
 		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples,
 		Logger: component("query"), Registry: reg,
@@ -179,7 +182,7 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slo
 		return nil, err
 	}
 	n.statements, err = statement.New(statement.Options{
-		Index: index{n.meta}, Sections: sections, Query: questions, Catalog: pgCatalog,
+		Index: index{n.meta}, Sections: sections, Query: n.questions, Catalog: pgCatalog,
 		SectionDirs: []string{dir.file(cacheDir), dir.file(bucketDir)},
 		MemoryBytes: b.sql, TempDir: dir.file(tempDir),
 		Logger: component("sql"), Registry: reg,
@@ -196,7 +199,7 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slo
 	}
 
 	n.api, err = api.New(api.Options{
-		Pusher: n.ing, Querier: questions, Index: index{n.meta}, Ready: n.meta.Ready,
+		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
 		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
@@ -211,15 +214,41 @@ func (n *node) stages(ln, pgLn net.Listener, starting *startingServer) []stage {
 	return slices.Concat(n.resources, []stage{
 		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
 		{name: "ingest", run: n.ing.Run, stop: stopIngest},
-		{name: "sql", run: n.runStatements, stop: stopSQL},
+		{name: "sql", run: n.runQueries, stop: stopSQL},
 		{name: "api", run: serveAPI, ready: apiReady, stop: stopAPI},
 		{name: "pgwire", run: func(ctx context.Context) error { return n.pg.Run(ctx, pgLn) }, stop: stopPG},
 	})
 }
 
-// runStatements serves SQL until ctx is done, then frees its engines.
-func (n *node) runStatements(ctx context.Context) error {
-	return errors.Join(n.statements.Run(ctx), n.statements.Close())
+// warmUp reads ahead what the first questions need.
+func (n *node) warmUp(ctx context.Context) {
+	began := time.Now()
+	stacks, err := n.warm(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		n.log.Warn("could not read ahead", "err", err) // whoever asks for it meets the error
+	default:
+		n.log.Debug("read ahead", "stacktraces", stacks, "dur", time.Since(began))
+	}
+}
+
+func (n *node) warm(ctx context.Context) (stacks int64, err error) {
+	snap, err := n.meta.Snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	tenants := snap.Tenants()
+	snap.Release()
+	return n.questions.Warm(ctx, tenants)
+}
+
+// runQueries serves SQL until ctx is done, then frees its engines.
+func (n *node) runQueries(ctx context.Context) error {
+	var g errgroup.Group
+	g.Go(func() error { n.warmUp(ctx); return nil })
+	g.Go(func() error { return n.statements.Run(ctx) })
+	return errors.Join(g.Wait(), n.statements.Close())
 }
 
 // addResource makes a stage of what has no work of its own: it is closed when

@@ -70,8 +70,8 @@ func TestHandOver(t *testing.T) {
 	go func() { ran <- run(t.Context()) }()
 	<-stopping
 	select {
-	case <-isReady:
-		t.Fatal("ready before the starting server has stopped")
+	case err := <-isReady:
+		t.Fatal(err, "ready before the starting server has stopped")
 	case <-serving:
 		t.Fatal("served before the starting server has stopped")
 	default:

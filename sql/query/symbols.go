@@ -13,12 +13,14 @@ import (
 // having been asked for them.
 //
 // Why: definitions lie in sections of a whole part, all services and types
-// together. Once all of a part are loaded, no later query reads it. If the parts
-// have more definitions than this, a query adds only those it wants, so that a
-// question about one service never loads those of very many others.
+// together. Once all of a part are loaded, no later query reads it. The first
+// question after a start should not wait for what it did not ask for, so it adds
+// only what it wants unless that is most of it; the second loads all. If the
+// parts have more definitions than this, a query adds only those it wants, so that
+// a question about one service never loads those of very many others.
 const manyStacks = 256 << 10
 
-// loadedSymbols knows of which parts the tenants' current symbols have all
+// loadedSymbols knows of which parts the tenants' current symbols have
 // definitions.
 type loadedSymbols struct {
 	mu      sync.Mutex
@@ -27,7 +29,7 @@ type loadedSymbols struct {
 
 type loadedParts struct {
 	symbols *flame.Symbols
-	parts   map[partKey]struct{}
+	parts   map[partKey]bool // read: true if whole
 }
 
 func newLoadedSymbols() *loadedSymbols {
@@ -36,32 +38,36 @@ func newLoadedSymbols() *loadedSymbols {
 
 // of returns the parts that symbols have; what another generation had is
 // forgotten. The caller holds mu.
-func (l *loadedSymbols) of(t warehouse.Tenant, symbols *flame.Symbols) map[partKey]struct{} {
+func (l *loadedSymbols) of(t warehouse.Tenant, symbols *flame.Symbols) map[partKey]bool {
 	lp := l.tenants[t]
 	if lp == nil || lp.symbols != symbols {
-		lp = &loadedParts{symbols: symbols, parts: map[partKey]struct{}{}}
+		lp = &loadedParts{symbols: symbols, parts: map[partKey]bool{}}
 		l.tenants[t] = lp
 	}
 	return lp.parts
 }
 
-// missing returns the parts of which symbols do not have all definitions.
-func (l *loadedSymbols) missing(symbols *flame.Symbols, parts []*warehouse.Part) (missing []*warehouse.Part) {
+// missing returns the parts of which symbols do not have all definitions, and
+// whether some of one of these were read before.
+func (l *loadedSymbols) missing(symbols *flame.Symbols, parts []*warehouse.Part) (missing []*warehouse.Part, again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range parts {
-		if _, ok := l.of(p.Tenant, symbols)[keyOf(p)]; !ok {
+		whole, read := l.of(p.Tenant, symbols)[keyOf(p)]
+		if !whole {
 			missing = append(missing, p)
+			again = again || read
 		}
 	}
-	return missing
+	return missing, again
 }
 
-// add says that symbols have all definitions of the part.
-func (l *loadedSymbols) add(symbols *flame.Symbols, p *warehouse.Part) {
+// add says that symbols have definitions of the part, or all of them.
+func (l *loadedSymbols) add(symbols *flame.Symbols, p *warehouse.Part, whole bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of(p.Tenant, symbols)[keyOf(p)] = struct{}{}
+	parts := l.of(p.Tenant, symbols)
+	parts[keyOf(p)] = whole || parts[keyOf(p)]
 }
 
 func stackRows(parts []*warehouse.Part) (rows int64) {
@@ -93,18 +99,30 @@ func (s *Service) symbols(ctx context.Context, v *view, ts []target, ids []wareh
 }
 
 // readStacks adds to symbols what the parts define of the wanted stacktraces, and
-// all else that they define unless it is much.
+// all else that they define when the time has come: see manyStacks.
 func (s *Service) readStacks(ctx context.Context, symbols *flame.Symbols, wanted []warehouse.StacktraceID, parts []*warehouse.Part) error {
-	parts = s.loaded.missing(symbols, parts)
-	isWhole := stackRows(parts) <= s.manyStacks
-	var isWanted func(warehouse.StacktraceID) bool
-	if !isWhole {
-		var ids idTable
-		for _, id := range wanted {
-			ids.number(id)
-		}
-		isWanted = ids.has
+	parts, again := s.loaded.missing(symbols, parts)
+	rows := stackRows(parts)
+	isWhole := rows <= s.manyStacks && (again || 2*int64(len(wanted)) >= rows)
+	if isWhole {
+		return s.addStacks(ctx, symbols, nil, parts)
 	}
+	var ids idTable
+	for _, id := range wanted {
+		ids.number(id)
+	}
+	return s.addStacks(ctx, symbols, ids.has, parts)
+}
+
+// readWholeStacks adds to symbols all that the parts define.
+func (s *Service) readWholeStacks(ctx context.Context, symbols *flame.Symbols, parts []*warehouse.Part) error {
+	parts, _ = s.loaded.missing(symbols, parts)
+	return s.addStacks(ctx, symbols, nil, parts)
+}
+
+// addStacks adds to symbols what the parts define of the wanted stacktraces; nil
+// wants all.
+func (s *Service) addStacks(ctx context.Context, symbols *flame.Symbols, isWanted func(warehouse.StacktraceID) bool, parts []*warehouse.Part) error {
 	return s.parallel(ctx, len(parts), func(ctx context.Context, i int) error {
 		data, err := s.opts.Sections.Read(ctx, parts[i], warehouse.TableStacktraces)
 		if err != nil {
@@ -117,9 +135,7 @@ func (s *Service) readStacks(ctx context.Context, symbols *flame.Symbols, wanted
 		if err != nil {
 			return partError(parts[i], warehouse.TableStacktraces, err)
 		}
-		if isWhole {
-			s.loaded.add(symbols, parts[i])
-		}
+		s.loaded.add(symbols, parts[i], isWanted == nil)
 		return nil
 	})
 }
