@@ -15,7 +15,7 @@ import (
 func rpcOptions(maxBytes int64) []connect.HandlerOption {
 	return []connect.HandlerOption{
 		connect.WithCompression("gzip", newDecompressor, newCompressor),
-		connect.WithCompressMinBytes(256),
+		connect.WithCompressMinBytes(128),
 		connect.WithReadMaxBytes(int(maxBytes)),
 	}
 }
