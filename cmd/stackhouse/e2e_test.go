@@ -103,7 +103,8 @@ func launch(t *testing.T, dir string, addrs []string, args ...string) *server {
 	path, err := binary()
 	require.NoError(t, err)
 	args = append([]string{
-		"serve", "--data-dir=" + dir, "--http.listen=" + addrs[0], "--peer.listen=" + addrs[1], "--memory=1GiB",
+		"serve", "--data-dir=" + dir, "--http.listen=" + addrs[0], "--peer.listen=" + addrs[1],
+		"--pg.listen=127.0.0.1:0", "--memory=1GiB",
 	}, args...)
 	s := &server{
 		cmd: exec.Command(path, args...), url: "http://" + addrs[0],
