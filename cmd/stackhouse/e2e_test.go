@@ -39,8 +39,6 @@ import (
 //
 // STACKHOUSE_BIN names the binary; without it, one is built.
 
-const cpuType = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
-
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("STACKHOUSE_BIN"); path != "" {
 		return path, nil
