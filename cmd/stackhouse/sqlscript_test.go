@@ -1,0 +1,490 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
+	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
+	querierv1 "github.com/grafana/pyroscope/api/gen/proto/go/querier/v1"
+	"github.com/grafana/pyroscope/api/gen/proto/go/querier/v1/querierv1connect"
+	typesv1 "github.com/grafana/pyroscope/api/gen/proto/go/types/v1"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stackhouse-db/stackhouse/sql/sqltest"
+	"github.com/stackhouse-db/stackhouse/sql/statement"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+var update = flag.Bool("update", false, "rewrite the answers in testdata/query")
+
+// TestScripts asks the questions of testdata/query directly, over the SQL endpoint
+// in each of its protocols, and through the profiling API, with the profiles
+// stored in each way. Rewrite the answers with
+//
+//	go test -tags duckdb_arrow ./cmd/stackhouse -run TestScripts -update
+func TestScripts(t *testing.T) {
+	layouts := []sqltest.Layout{
+		{Name: "one segment", Open: func(t *testing.T, ps []sqltest.Profile) map[string]sqltest.Target {
+			return openScripted(t, [][]sqltest.Profile{ps}, false)
+		}},
+		{Name: "a segment each", Open: func(t *testing.T, ps []sqltest.Profile) map[string]sqltest.Target {
+			var each [][]sqltest.Profile
+			for _, p := range ps {
+				each = append(each, []sqltest.Profile{p})
+			}
+			return openScripted(t, each, false)
+		}},
+		{Name: "after a restart", Open: func(t *testing.T, ps []sqltest.Profile) map[string]sqltest.Target {
+			half := len(ps) / 2
+			return openScripted(t, [][]sqltest.Profile{ps[half:], ps[:half]}, true)
+		}},
+	}
+	sqltest.Run(t, filepath.Join("..", "..", "testdata", "query"), layouts, *update)
+}
+
+// opened is a node that runs in this process.
+type opened struct {
+	*node
+	url, dsn string
+	stop     func()
+}
+
+// runNode runs a node over dir until stop.
+func runNode(t *testing.T, dir string) *opened {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background()) // ended by stop
+	var g grammar
+	parser, err := program{stdout: io.Discard, stderr: io.Discard}.parser(&g)
+	require.NoError(t, err)
+	_, err = parser.Parse([]string{
+		"serve", "--data-dir=" + dir, "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--pg.listen=127.0.0.1:0", "--retention=0",
+	})
+	require.NoError(t, err)
+	cfg := &g.Serve.Settings
+	log := slog.New(slog.DiscardHandler)
+	ln, err := listen(ctx, "http.listen", cfg.HTTPListen)
+	require.NoError(t, err)
+	pgLn, err := listen(ctx, "pg.listen", cfg.PGListen)
+	require.NoError(t, err)
+	data, err := openDataDir(dir)
+	require.NoError(t, err)
+	n, err := newNode(cfg, newBudgets(1<<30), data, ln.Addr().String(), pgLn.Addr().String(), log)
+	require.NoError(t, err)
+	o := &opened{node: n, url: "http://" + ln.Addr().String()}
+	o.dsn = fmt.Sprintf("host=127.0.0.1 port=%d user=alice dbname=anonymous sslmode=disable", pgLn.Addr().(*net.TCPAddr).Port)
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- runStages(ctx, log, func() { close(ready) }, n.stages(ln, pgLn, answerStarting(ln))...)
+	}()
+	select {
+	case <-ready:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	stopped := false
+	o.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		require.NoError(t, <-done)
+		data.close()
+	}
+	t.Cleanup(o.stop)
+	return o
+}
+
+// openScripted stores each group of profiles by one request, and returns all ways to ask.
+func openScripted(t *testing.T, groups [][]sqltest.Profile, restart bool) map[string]sqltest.Target {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	o := runNode(t, dir)
+	for _, group := range groups {
+		pushProfiles(t, o.url, group)
+	}
+	if restart {
+		o.stop()
+		o = runNode(t, dir)
+	}
+	conn, err := pgx.Connect(t.Context(), o.dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return map[string]sqltest.Target{
+		"directly":          direct{o.statements},
+		"simple protocol":   simple{conn.PgConn()},
+		"extended, text":    extended{conn.PgConn(), conn.TypeMap(), pgx.TextFormatCode},
+		"extended, binary":  extended{conn.PgConn(), conn.TypeMap(), pgx.BinaryFormatCode},
+		"the profiling API": profilingAPI{querierv1connect.NewQuerierServiceClient(http.DefaultClient, o.url)},
+	}
+}
+
+func pushProfiles(t *testing.T, url string, ps []sqltest.Profile) {
+	t.Helper()
+	req := &pushv1.PushRequest{}
+	for i := range ps {
+		body, err := ps[i].Pprof()
+		require.NoError(t, err)
+		labels := []*typesv1.LabelPair{{Name: "__name__", Value: ps[i].Type.Name}}
+		for _, name := range slices.Sorted(maps.Keys(ps[i].Labels)) {
+			labels = append(labels, &typesv1.LabelPair{Name: name, Value: ps[i].Labels[name]})
+		}
+		req.Series = append(req.Series, &pushv1.RawProfileSeries{Labels: labels, Samples: []*pushv1.RawSample{{RawProfile: body}}})
+	}
+	if len(req.Series) == 0 {
+		return
+	}
+	_, err := pushv1connect.NewPusherServiceClient(http.DefaultClient, url).Push(t.Context(), connect.NewRequest(req))
+	require.NoError(t, err)
+}
+
+// direct asks the statement service.
+type direct struct{ statements *statement.Service }
+
+func (d direct) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
+	if q.Kind != sqltest.SQL {
+		return nil, false, nil
+	}
+	a, err := d.ask(ctx, q)
+	var failed *statement.Error
+	if errors.As(err, &failed) {
+		return &sqltest.Answer{State: failed.SQLState, Message: failed.Message}, true, nil
+	}
+	return a, true, err
+}
+
+func (d direct) ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, error) {
+	sess := &statement.Session{Tenant: warehouse.DefaultTenant, User: "alice", TimeZone: "UTC", Now: time.Now()}
+	p, err := d.statements.Prepare(ctx, sess, q.Text, nil)
+	if err != nil {
+		return nil, err
+	}
+	args := make([]any, len(q.Args))
+	for i, a := range q.Args {
+		args[i] = a
+	}
+	rows, err := d.statements.Execute(ctx, sess, p, args)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	a := &sqltest.Answer{}
+	for _, c := range p.Columns {
+		a.Columns = append(a.Columns, c.Name)
+	}
+	for {
+		rec, err := rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return a, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range int(rec.NumRows()) {
+			var row []string
+			for _, col := range rec.Columns() {
+				row = append(row, arrowText(col, i, true))
+			}
+			a.Rows = append(a.Rows, row)
+		}
+	}
+}
+
+// arrowText is a value as PostgreSQL writes it, for the types that scripts use.
+func arrowText(col arrow.Array, i int, top bool) string {
+	if col.IsNull(i) {
+		return sqltest.Null
+	}
+	switch c := col.(type) {
+	case *array.Boolean:
+		return map[bool]string{true: "t", false: "f"}[c.Value(i)]
+	case *array.Float64:
+		return strconv.FormatFloat(c.Value(i), 'g', -1, 64)
+	case *array.Timestamp:
+		at := time.UnixMicro(int64(c.Value(i))).UTC().Format("2006-01-02 15:04:05.999999")
+		if c.DataType().(*arrow.TimestampType).TimeZone != "" {
+			at += "+00"
+		}
+		return at
+	case *array.Decimal128:
+		return c.Value(i).ToString(c.DataType().(*arrow.Decimal128Type).Scale)
+	case *array.Map: // a map is also a list
+		from, to := c.ValueOffsets(i)
+		labels := map[string]string{}
+		for j := from; j < to; j++ {
+			labels[arrowText(c.Keys(), int(j), false)] = arrowText(c.Items(), int(j), false)
+		}
+		text, err := json.Marshal(labels)
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	case *array.List:
+		from, to := c.ValueOffsets(i)
+		var items []string
+		for j := from; j < to; j++ {
+			items = append(items, arrowText(c.ListValues(), int(j), false))
+		}
+		return "{" + strings.Join(items, ",") + "}"
+	}
+	return strings.Clone(col.ValueStr(i))
+}
+
+// pgError makes an error of the server an answer.
+func pgError(err error) (*sqltest.Answer, bool, error) {
+	var failed *pgconn.PgError
+	if errors.As(err, &failed) {
+		return &sqltest.Answer{State: failed.Code, Message: failed.Message}, true, nil
+	}
+	return nil, true, err
+}
+
+func fieldNames(fields []pgconn.FieldDescription) (names []string) {
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// simple asks by the simple protocol, which has no arguments.
+type simple struct{ conn *pgconn.PgConn }
+
+func (s simple) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
+	if q.Kind != sqltest.SQL || len(q.Args) > 0 {
+		return nil, false, nil
+	}
+	results, err := s.conn.Exec(ctx, q.Text).ReadAll()
+	if err != nil {
+		return pgError(err)
+	}
+	r := results[0]
+	a := &sqltest.Answer{Columns: fieldNames(r.FieldDescriptions)}
+	for _, row := range r.Rows {
+		var texts []string
+		for _, raw := range row {
+			if raw == nil {
+				texts = append(texts, sqltest.Null)
+			} else {
+				texts = append(texts, string(raw))
+			}
+		}
+		a.Rows = append(a.Rows, texts)
+	}
+	return a, true, nil
+}
+
+// extended asks by the extended protocol, with results in one format.
+type extended struct {
+	conn   *pgconn.PgConn
+	types  *pgtype.Map
+	format int16
+}
+
+func (e extended) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
+	if q.Kind != sqltest.SQL {
+		return nil, false, nil
+	}
+	args := make([][]byte, len(q.Args))
+	for i, a := range q.Args {
+		args[i] = []byte(a)
+	}
+	r := e.conn.ExecParams(ctx, q.Text, args, nil, nil, []int16{e.format}).Read()
+	if r.Err != nil {
+		return pgError(r.Err)
+	}
+	a := &sqltest.Answer{Columns: fieldNames(r.FieldDescriptions)}
+	for _, row := range r.Rows {
+		var texts []string
+		for i, raw := range row {
+			text, err := e.text(r.FieldDescriptions[i].DataTypeOID, raw)
+			if err != nil {
+				return nil, true, fmt.Errorf("column %s: %w", a.Columns[i], err)
+			}
+			texts = append(texts, text)
+		}
+		a.Rows = append(a.Rows, texts)
+	}
+	return a, true, nil
+}
+
+// text decodes a value by pgx, and writes it as text.
+func (e extended) text(oid uint32, raw []byte) (string, error) {
+	if raw == nil {
+		return sqltest.Null, nil
+	}
+	if e.format == pgx.TextFormatCode {
+		return string(raw), nil
+	}
+	typ, ok := e.types.TypeForOID(oid)
+	if !ok {
+		return "", fmt.Errorf("pgx does not know type %d", oid)
+	}
+	value, err := typ.Codec.DecodeValue(e.types, oid, e.format, raw)
+	if err != nil {
+		return "", err
+	}
+	switch v := value.(type) {
+	case time.Time:
+		return arrowTime(v, oid), nil
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), nil
+	}
+	text, err := e.types.Encode(oid, pgx.TextFormatCode, value, nil)
+	return string(text), err
+}
+
+func arrowTime(v time.Time, oid uint32) string {
+	text := v.UTC().Format("2006-01-02 15:04:05.999999")
+	if oid == pgtype.TimestamptzOID {
+		text += "+00"
+	}
+	if oid == pgtype.DateOID {
+		text = v.Format("2006-01-02")
+	}
+	return text
+}
+
+// profilingAPI asks the querier; see sqltest.Target for the verbs.
+type profilingAPI struct {
+	client querierv1connect.QuerierServiceClient
+}
+
+func (p profilingAPI) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
+	if q.Kind != sqltest.API {
+		return nil, false, nil
+	}
+	rows, err := p.ask(ctx, strings.Fields(q.Text))
+	return &sqltest.Answer{Rows: rows}, true, err
+}
+
+func (p profilingAPI) ask(ctx context.Context, words []string) ([][]string, error) {
+	switch words[0] {
+	case "total", "top":
+		return p.flamegraph(ctx, words)
+	case "series":
+		return p.series(ctx, words)
+	case "profile-types":
+		res, err := p.client.ProfileTypes(ctx, connect.NewRequest(&querierv1.ProfileTypesRequest{Start: sqltest.At(-1e6).UnixMilli(), End: sqltest.At(1e6).UnixMilli()}))
+		if err != nil {
+			return nil, err
+		}
+		var rows [][]string
+		for _, typ := range res.Msg.ProfileTypes {
+			rows = append(rows, []string{typ.ID})
+		}
+		return rows, nil
+	case "label-values":
+		res, err := p.client.LabelValues(ctx, connect.NewRequest(&typesv1.LabelValuesRequest{
+			Name: words[1], Start: sqltest.At(-1e6).UnixMilli(), End: sqltest.At(1e6).UnixMilli(),
+		}))
+		if err != nil {
+			return nil, err
+		}
+		var rows [][]string
+		for _, name := range res.Msg.Names {
+			rows = append(rows, []string{name})
+		}
+		return rows, nil
+	}
+	return nil, fmt.Errorf("unknown verb %q", words[0])
+}
+
+// selection splits TYPE{SELECTOR}, and reads seconds.
+func selection(word string, seconds ...string) (typ, selector string, ms []int64, err error) {
+	typ, rest, _ := strings.Cut(word, "{")
+	for _, s := range seconds {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return "", "", nil, err
+		}
+		ms = append(ms, sqltest.At(n).UnixMilli())
+	}
+	return typ, "{" + rest, ms, nil
+}
+
+func (p profilingAPI) flamegraph(ctx context.Context, words []string) ([][]string, error) {
+	typ, selector, ms, err := selection(words[1], words[2], words[3])
+	if err != nil {
+		return nil, err
+	}
+	all := int64(1 << 20)
+	res, err := p.client.SelectMergeStacktraces(ctx, connect.NewRequest(&querierv1.SelectMergeStacktracesRequest{
+		ProfileTypeID: typ, LabelSelector: selector, Start: ms[0], End: ms[1], MaxNodes: &all,
+	}))
+	if err != nil {
+		return nil, err
+	}
+	f := res.Msg.Flamegraph
+	if words[0] == "total" {
+		return [][]string{{strconv.FormatInt(f.GetTotal(), 10)}}, nil
+	}
+	self := map[string]int64{}
+	for _, level := range f.Levels[1:] { // the first is the total
+		for i := 0; i < len(level.Values); i += 4 {
+			self[f.Names[level.Values[i+3]]] += level.Values[i+2]
+		}
+	}
+	var rows [][]string
+	for _, name := range slices.SortedFunc(maps.Keys(self), func(a, b string) int { return cmp.Or(cmp.Compare(self[b], self[a]), cmp.Compare(a, b)) }) {
+		rows = append(rows, []string{name, strconv.FormatInt(self[name], 10)})
+	}
+	return rows, nil
+}
+
+func (p profilingAPI) series(ctx context.Context, words []string) ([][]string, error) {
+	typ, selector, ms, err := selection(words[1], words[2], words[3])
+	if err != nil {
+		return nil, err
+	}
+	step, err := strconv.ParseFloat(words[4], 64)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.client.SelectSeries(ctx, connect.NewRequest(&querierv1.SelectSeriesRequest{
+		ProfileTypeID: typ, LabelSelector: selector, Start: ms[0], End: ms[1], Step: step, GroupBy: words[5:],
+	}))
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for _, s := range res.Msg.Series {
+		var labels []string
+		for _, l := range s.Labels {
+			labels = append(labels, l.Name+"="+l.Value)
+		}
+		for _, point := range s.Points {
+			if point.Value != 0 {
+				rows = append(rows, []string{strings.Join(labels, ","), strconv.FormatInt((point.Timestamp-sqltest.Start.UnixMilli())/1000, 10), strconv.FormatFloat(point.Value, 'g', -1, 64)})
+			}
+		}
+	}
+	slices.SortFunc(rows, func(a, b []string) int {
+		x, _ := strconv.Atoi(a[1])
+		y, _ := strconv.Atoi(b[1])
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(x, y))
+	})
+	return rows, nil
+}
