@@ -40,6 +40,12 @@ func TestRefused(t *testing.T) {
 		{"42501", "SELECT * FROM glob('/*')"},
 		{"42501", "SELECT * FROM sniff_csv('" + secret + "')"},
 		{"42501", "SELECT * FROM read_json_auto('" + secret + "')"},
+		{"42501", "SELECT * FROM read_csv_auto('" + secret + "')"},
+		{"42501", "SELECT * FROM read_json('" + secret + "')"},
+		{"42501", "SELECT * FROM read_ndjson('" + secret + "')"},
+		{"42501", "IMPORT DATABASE '" + filepath.Dir(secret) + "'"},
+		{"42501", "EXPORT DATABASE '" + filepath.Dir(out) + "'"},
+		{"25006", "COPY samples FROM '" + secret + "'"},
 		{"42501", "WITH x AS (SELECT * FROM read_text('" + secret + "')) SELECT * FROM x"},
 		{"42501", "SELECT (SELECT content FROM read_text('" + secret + "'))"},
 		{"42P01", "WITH \"" + secret + "\" AS (SELECT * FROM \"" + secret + "\") SELECT 1"},
@@ -243,5 +249,46 @@ func TestAllowed(t *testing.T) {
 	} {
 		_, err := ask(t.Context(), s, session(), text)
 		assert.NoError(t, err, text)
+	}
+}
+
+// TestEveryListedNameIsRefused: each function of refused.txt, as a function and as
+// a table function, and the readers of extensions that are not there.
+func TestEveryListedNameIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).service(nil)
+	names := map[string]string{}
+	for line := range strings.Lines(refusedText) {
+		if !strings.HasPrefix(line, "#") {
+			for _, name := range strings.Fields(line) {
+				names[name] = "42501"
+			}
+		}
+	}
+	require.Greater(t, len(names), 100)
+	for _, name := range []string{
+		"read_xlsx", "st_read", "sqlite_scan", "postgres_scan", "postgres_query", "mysql_scan", "mysql_query", "iceberg_scan", "iceberg_metadata",
+		"delta_scan", "load_aws_credentials", "http_get", "shellfs", "read_gsheet", "lance_scan", "vortex_scan", "ducklake_snapshots",
+	} {
+		names[name] = "42883"
+	}
+	answered := map[string]bool{ // PostgreSQL's functions, which the catalogue answers itself
+		"current_setting": true, "set_config": true, "current_query": true, "pg_sleep": true, "nextval": true, "currval": true,
+	}
+	for name, state := range names {
+		for _, form := range []string{"SELECT * FROM %s('/etc/passwd')", "SELECT %s('/etc/passwd')", "SELECT * FROM samples WHERE value IN (SELECT 1 FROM %s('/etc/passwd'))"} {
+			text := fmt.Sprintf(form, name)
+			_, err := ask(t.Context(), s, session(), text)
+			if err == nil && answered[name] {
+				continue
+			}
+			require.Error(t, err, text)
+			var e *Error
+			require.ErrorAs(t, err, &e, text)
+			if e.SQLState != state && !answered[name] {
+				assert.Contains(t, []string{"42501", "42883", "42P01", "42601"}, e.SQLState, "%s: %s", text, e.Message)
+			}
+			assert.NotEqual(t, warehouse.Internal, warehouse.KindOf(err), "%s: %v", text, err)
+		}
 	}
 }
