@@ -29,11 +29,17 @@ const (
 	KindSetRetention     Kind = 5
 	KindExpire           Kind = 6
 	KindForgetTombstones Kind = 7
+	KindTakeJobs         Kind = 8
+	KindRenewJobs        Kind = 9
+	KindFinishJob        Kind = 10
+	KindFailJob          Kind = 11
+	KindReleaseJobs      Kind = 12
 )
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	KindAddSegment, KindAbortSegment, KindReplaceParts, KindSetTenant, KindSetRetention, KindExpire, KindForgetTombstones,
+	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs,
 }
 
 // String returns the command's name, as metrics and logs have it.
@@ -53,6 +59,16 @@ func (k Kind) String() string {
 		return "expire"
 	case KindForgetTombstones:
 		return "forget_tombstones"
+	case KindTakeJobs:
+		return "take_jobs"
+	case KindRenewJobs:
+		return "renew_jobs"
+	case KindFinishJob:
+		return "finish_job"
+	case KindFailJob:
+		return "fail_job"
+	case KindReleaseJobs:
+		return "release_jobs"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -129,4 +145,9 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindSetRetention:     decodeSetRetention,
 	KindExpire:           decodeExpire,
 	KindForgetTombstones: decodeForgetTombstones,
+	KindTakeJobs:         decodeTakeJobs,
+	KindRenewJobs:        decodeRenewJobs,
+	KindFinishJob:        decodeFinishJob,
+	KindFailJob:          decodeFailJob,
+	KindReleaseJobs:      decodeReleaseJobs,
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,6 +30,16 @@ func examples() []Command {
 		Expire{},
 		ForgetTombstones{Objects: ids(1, 2, 3)},
 		ForgetTombstones{},
+		TakeJobs{Worker: "w", Max: 2, Lease: time.Minute, Policy: DefaultPolicy()},
+		TakeJobs{},
+		RenewJobs{Worker: "w", Lease: time.Minute, Jobs: []warehouse.JobRef{{ID: objectID(1), Token: 7}}},
+		RenewJobs{},
+		FinishJob{Job: warehouse.JobRef{ID: objectID(1), Token: 7}, Outputs: []warehouse.Part{part(3, 1, "acme", hour0)}},
+		FinishJob{},
+		FailJob{Job: warehouse.JobRef{ID: objectID(1), Token: 7}, Reason: "no"},
+		FailJob{},
+		ReleaseJobs{Jobs: ids(1, 2)},
+		ReleaseJobs{},
 	}
 	for range 20 {
 		cmds = append(cmds, sim.next(v))

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/hex"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestFormsOfVersion1(t *testing.T) {
 		require.True(t, ok, line)
 		want[name] = digits
 	}
-	v := fullMachine(t).state.View()
+	v := fullMachine(t).state.View() // without jobs
 	got := map[string]string{"snapshot": hex.EncodeToString(snapshotBytes(t, v))}
 	for _, c := range examples()[:3] {
 		got[c.Kind().String()] = hex.EncodeToString(Append(nil, start, c))
@@ -32,7 +33,7 @@ func TestFormsOfVersion1(t *testing.T) {
 		got[c.Kind().String()] = hex.EncodeToString(Append(nil, start, c))
 	}
 	assert.Equal(t, want, got)
-	require.Len(t, got, len(Kinds)+1)
+	require.Len(t, got, int(KindForgetTombstones)+1)
 
 	for name, digits := range want {
 		data, err := hex.DecodeString(digits)
@@ -47,4 +48,33 @@ func TestFormsOfVersion1(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, name, cmd.Kind().String())
 	}
+}
+
+// testdata/v2.txt holds what came with jobs: their commands, and a snapshot of a
+// state that has some. It is never changed either.
+func TestFormsOfVersion2(t *testing.T) {
+	t.Parallel()
+	v := machineWithJobs(t).state.View()
+	got := map[string]string{"snapshot": hex.EncodeToString(snapshotBytes(t, v))}
+	for _, c := range examples() {
+		if name := c.Kind().String(); c.Kind() > KindForgetTombstones && got[name] == "" {
+			got[name] = hex.EncodeToString(Append(nil, start, c))
+		}
+	}
+	require.Len(t, got, len(Kinds)-int(KindForgetTombstones)+1)
+	text, err := os.ReadFile("testdata/v2.txt")
+	require.NoError(t, err)
+	lines := []string{}
+	for name, digits := range got {
+		lines = append(lines, name+" "+digits)
+	}
+	slices.Sort(lines)
+	require.Equal(t, string(text), strings.Join(lines, "\n")+"\n")
+
+	data, err := hex.DecodeString(got["snapshot"])
+	require.NoError(t, err)
+	s, err := Read(strings.NewReader(string(data)))
+	require.NoError(t, err)
+	require.Equal(t, v.Digest(), s.View().Digest())
+	require.Equal(t, v.Jobs(), s.View().Jobs())
 }

@@ -10,8 +10,12 @@ import (
 )
 
 // snapshotVersion is the version of the byte form drawn below. It counts for
-// the metastore's directory: see FORMAT there.
-const snapshotVersion = 1
+// the metastore's directory: see FORMAT there. Version 1 has no jobs; a state
+// without any is still written as such, so that older builds read it.
+const (
+	snapshotVersion     = 2
+	snapshotVersionBare = 1
+)
 
 // frameKind says what a frame of a snapshot holds. The numbers are stored: never
 // renumber.
@@ -29,6 +33,7 @@ type frameKind byte
 //	batch     size(elapsed) ‖ uvarint(n) ‖ n×(string(tenant) ‖ uvarint(m) ‖ m×id[16])
 //	fate      id[16] ‖ size(elapsed) ‖ verdict[1]
 //	tombstone part ‖ uvarint(index) ‖ varint(at)
+//	job       see encodeJob
 //	end       uvarint(number of parts)
 //
 // Reading restores the State whose View was written, bit for bit: what it
@@ -42,7 +47,18 @@ const (
 	frameFate      frameKind = 6
 	frameTombstone frameKind = 7
 	frameEnd       frameKind = 8
+	frameJob       frameKind = 9
 )
+
+// rank orders the kinds.
+func (k frameKind) rank() int {
+	switch k {
+	case frameJob:
+		return 2*int(frameTombstone) + 1
+	default:
+		return 2 * int(k)
+	}
+}
 
 // WriteTo writes the view's canonical byte form to w.
 func (v *View) WriteTo(w io.Writer) (int64, error) {
@@ -54,6 +70,7 @@ func (v *View) WriteTo(w io.Writer) (int64, error) {
 	v.writeBatches(f)
 	v.writeFates(f)
 	v.writeTombstones(f)
+	v.writeJobs(f)
 	f.begin(frameEnd).Uvarint(uint64(v.totals.Parts))
 	f.end()
 	return f.written, f.err
@@ -69,7 +86,11 @@ func (v *View) Digest() [sha256.Size]byte {
 
 func (v *View) writeHeader(f *frameWriter) {
 	e := f.begin(frameHeader)
-	e.Byte(snapshotVersion)
+	version := byte(snapshotVersion)
+	if len(v.jobs) == 0 {
+		version = snapshotVersionBare
+	}
+	e.Byte(version)
 	e.Uvarint(v.index)
 	e.Varint(int64(v.clock.last))
 	e.Size(int64(v.clock.elapsed))
@@ -156,6 +177,15 @@ func (v *View) writeTombstones(f *frameWriter) {
 	f.end()
 }
 
+func (v *View) writeJobs(f *frameWriter) {
+	e := f.begin(frameJob)
+	for _, j := range v.jobs {
+		encodeJob(e, j)
+		e = f.next()
+	}
+	f.end()
+}
+
 // Read restores the state whose view was written. Bytes that are damaged, cut
 // off, or of a newer build are Corrupt errors.
 func Read(r io.Reader) (*State, error) {
@@ -168,7 +198,7 @@ func Read(r io.Reader) (*State, error) {
 		}
 		d := warehouse.NewDecoder("snapshot", payload)
 		switch {
-		case kind < last, kind == last && (kind == frameHeader || kind == frameEnd), last == 0 && kind != frameHeader:
+		case kind.rank() < last.rank(), kind == last && (kind == frameHeader || kind == frameEnd), last == 0 && kind != frameHeader:
 			d.Failf("frame of kind %d behind one of kind %d", kind, last)
 		default:
 			s.readFrame(kind, d)
@@ -200,6 +230,8 @@ func (s *State) readFrame(kind frameKind, d *warehouse.Decoder) {
 		readAll(d, s.readFate)
 	case frameTombstone:
 		readAll(d, s.readTombstone)
+	case frameJob:
+		readAll(d, s.readJob)
 	case frameEnd:
 		if n := d.Uvarint(); n != uint64(s.draft.totals.Parts) {
 			d.Failf("%d parts, the end says %d", s.draft.totals.Parts, n)

@@ -136,8 +136,8 @@ func TestReadRefusesOtherContent(t *testing.T) {
 	}{
 		{"no header", []func(*frameWriter){end(0)}, "frame of kind 8 behind one of kind 0"},
 		{"two headers", []func(*frameWriter){header, header, end(0)}, "frame of kind 1 behind one of kind 1"},
-		{"newer version", []func(*frameWriter){value(frameHeader, func(e *warehouse.Encoder) { e.Byte(2) })}, "format version is 2"},
-		{"unknown kind", []func(*frameWriter){header, value(9, func(e *warehouse.Encoder) { e.Byte(1) })}, "frame of kind 9: this build does not know it"},
+		{"newer version", []func(*frameWriter){value(frameHeader, func(e *warehouse.Encoder) { e.Byte(3) })}, "format version is 3"},
+		{"unknown kind", []func(*frameWriter){header, value(10, func(e *warehouse.Encoder) { e.Byte(1) })}, "frame of kind 10: this build does not know it"},
 		{"wrong number of parts", []func(*frameWriter){header, end(1)}, "0 parts, the end says 1"},
 		{"tenants out of order", []func(*frameWriter){header, tenant("b"), tenant("a"), end(0)}, `tenant "a" is not behind "b"`},
 		{"kinds out of order", []func(*frameWriter){header, value(frameFate, func(e *warehouse.Encoder) {

@@ -41,6 +41,7 @@ type hour struct {
 	hour   warehouse.Hour
 	parts  []*warehouse.Part // in order of registration
 	span   warehouse.TimeRange
+	loose  int            // parts below the final level
 	epochs []serviceEpoch // sorted by service; only those above the horizon
 }
 
@@ -107,17 +108,24 @@ func (h *hour) setEpoch(service string, value uint64) {
 // see only their own length, and only the newest hour is ever appended to.
 func (h *hour) add(p *warehouse.Part) {
 	h.parts = append(h.parts, p)
+	h.count(p)
+}
+
+func (h *hour) count(p *warehouse.Part) {
 	h.span = h.span.Union(p.Range)
+	if p.Level < warehouse.LevelFinal {
+		h.loose++
+	}
 }
 
 // remove drops the parts of the objects that doomed selects.
 func (h *hour) remove(doomed func(*warehouse.Part) bool) {
 	kept := make([]*warehouse.Part, 0, len(h.parts))
-	h.span = warehouse.EmptyRange
+	h.span, h.loose = warehouse.EmptyRange, 0
 	for _, p := range h.parts {
 		if !doomed(p) {
 			kept = append(kept, p)
-			h.span = h.span.Union(p.Range)
+			h.count(p)
 		}
 	}
 	h.parts = kept

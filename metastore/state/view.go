@@ -20,6 +20,7 @@ type View struct {
 	tombstones []*Tombstone  // in order of index
 	batches    []*batch      // see window
 	fates      []fate        // see fates
+	jobs       []*Job        // in order of planning
 	totals     Totals
 }
 
