@@ -25,6 +25,8 @@ type metrics struct {
 	deletedObjects   prometheus.Counter
 	deleteErrors     prometheus.Counter
 	expiredParts     prometheus.Counter
+	sweptObjects     prometheus.Counter
+	compactedBytes   prometheus.Counter
 }
 
 const metricPrefix = "stackhouse_metastore_"
@@ -64,6 +66,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.deletedObjects = counter("deleted_objects_total", "Dead objects that were deleted from the bucket.")
 	m.deleteErrors = counter("delete_errors_total", "Deletions of dead objects that failed and will be tried again.")
 	m.expiredParts = counter("expired_parts_total", "Parts that retention dropped.")
+	m.sweptObjects = counter("swept_objects_total", "Objects deleted from the bucket because nobody knew them.")
+	m.compactedBytes = counter("compacted_bytes_total", "Bytes of the blocks that compaction jobs registered.")
 	for _, k := range state.Kinds {
 		m.commands.WithLabelValues(k.String(), "ok")
 	}
@@ -123,6 +127,17 @@ var gauges = []struct {
 	gauge("object_bytes", "Size of the sections of live parts.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Bytes) }),
 	gauge("tombstones", "Dead objects that were not deleted yet.", func(m *Metastore) float64 { return float64(len(m.fsm.view.Load().Tombstones())) }),
 	gauge("recent_profiles", "Profiles remembered to recognise retries.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Profiles()) }),
+	gauge("jobs_waiting", "Compaction jobs that wait for a worker.", func(m *Metastore) float64 { return float64(m.backlog().Waiting) }),
+	gauge("jobs_running", "Compaction jobs that a worker has.", func(m *Metastore) float64 { return float64(m.backlog().Running) }),
+	gauge("jobs_set_aside", "Compaction jobs that failed too often and wait for an operator.", func(m *Metastore) float64 { return float64(m.backlog().SetAside) }),
+	gauge("unmerged_bytes", "Size of parts below the final level.", func(m *Metastore) float64 { return float64(m.backlog().Bytes) }),
+	gauge("unmerged_segments", "Parts of level 0.", func(m *Metastore) float64 { return float64(m.backlog().Segments) }),
+	gauge("oldest_segment_age_seconds", "Age of the oldest segment that is not merged, 0 without any.", func(m *Metastore) float64 {
+		if b := m.backlog(); b.Oldest > 0 {
+			return m.opts.Clock().Sub(b.Oldest.Time()).Seconds()
+		}
+		return 0
+	}),
 	gauge("pins", "Snapshots that queries hold.", func(m *Metastore) float64 { return float64(m.pins.count()) }),
 	gauge("log_pending_commands", "Commands in the log behind the last snapshot.", func(m *Metastore) float64 { return float64(m.fsm.pendingCommands.Load()) }),
 	gauge("log_pending_bytes", "Size of the commands in the log behind the last snapshot.", func(m *Metastore) float64 { return float64(m.fsm.pendingBytes.Load()) }),

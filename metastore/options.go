@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 )
@@ -34,6 +35,9 @@ type Options struct {
 	// tombstones.
 	Bucket object.Bucket
 
+	// Policy says when parts are merged. The zero value means state.DefaultPolicy.
+	Policy Policy
+
 	// GCGrace is how long a dead object is kept for readers that hold no
 	// snapshot. Zero means not at all.
 	GCGrace time.Duration
@@ -53,6 +57,8 @@ type Options struct {
 type tuning struct {
 	gcEvery      time.Duration // between two looks for dead objects; default 1 s
 	retainEvery  time.Duration // between two looks for old hours; default 1 min
+	sweepEvery   time.Duration // between two looks for orphans; default 5 min
+	orphanAge    time.Duration // default 15 min
 	compactEvery time.Duration // between two looks at the log's length; default 1 s
 	compactAfter int           // commands behind the last snapshot; default 8192
 	compactBytes int64         // bytes of them; default 32 MiB
@@ -66,10 +72,15 @@ func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Policy == (Policy{}) {
+		o.Policy = state.DefaultPolicy()
+	}
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	t := &o.tuning
 	t.gcEvery = cmp.Or(t.gcEvery, time.Second)
 	t.retainEvery = cmp.Or(t.retainEvery, time.Minute)
+	t.sweepEvery = cmp.Or(t.sweepEvery, 5*time.Minute)
+	t.orphanAge = cmp.Or(t.orphanAge, orphanAge)
 	t.compactEvery = cmp.Or(t.compactEvery, time.Second)
 	t.compactAfter = cmp.Or(t.compactAfter, 8192)
 	t.compactBytes = cmp.Or(t.compactBytes, 32<<20)

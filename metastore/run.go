@@ -51,7 +51,7 @@ func (m *Metastore) runLoops(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){m.followLeadership, m.collectLoop, m.retainLoop, m.compactLoop} {
+	for _, loop := range []func(context.Context){m.followLeadership, m.collectLoop, m.retainLoop, m.compactLoop, m.sweepLoop} {
 		wg.Go(func() { loop(ctx) })
 	}
 	select {

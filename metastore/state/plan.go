@@ -172,3 +172,19 @@ func (p *Policy) hasSegments(c *census, now warehouse.Micros, over bool) bool {
 	}
 	return oldest >= wait
 }
+
+// EachLoose calls fn with every part below the final level.
+func (v *View) EachLoose(fn func(*warehouse.Part)) {
+	for _, t := range v.tenants {
+		for _, h := range t.hours {
+			if h.loose == 0 {
+				continue
+			}
+			for _, p := range h.parts {
+				if p.Level < warehouse.LevelFinal {
+					fn(p)
+				}
+			}
+		}
+	}
+}

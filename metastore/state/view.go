@@ -135,6 +135,22 @@ func (v *View) Profiles() int {
 	return n
 }
 
+// Objects returns all objects that are live or wait for their deletion.
+func (v *View) Objects() map[warehouse.ObjectID]struct{} {
+	all := make(map[warehouse.ObjectID]struct{}, v.totals.Objects+len(v.tombstones))
+	for _, t := range v.tenants {
+		for _, h := range t.hours {
+			for _, p := range h.parts {
+				all[p.Object] = struct{}{}
+			}
+		}
+	}
+	for _, t := range v.tombstones {
+		all[t.Part.Object] = struct{}{}
+	}
+	return all
+}
+
 func (v *View) tenant(name warehouse.Tenant) *tenant {
 	if i, ok := v.find(name); ok {
 		return v.tenants[i]

@@ -46,6 +46,27 @@ func ParseSegmentName(name string) (shard uint32, id warehouse.ObjectID, ok bool
 	return shard, id, SegmentName(shard, id) == name
 }
 
+// ParseName returns the id in the name of an object: of a segment, or of a file of
+// a block. ok is false for any other name.
+func ParseName(name string) (id warehouse.ObjectID, ok bool) {
+	if _, id, ok := ParseSegmentName(name); ok {
+		return id, true
+	}
+	parts := strings.Split(name, "/")
+	if len(parts) != blockNameParts || parts[0]+"/" != BlockPrefix {
+		return warehouse.ObjectID{}, false
+	}
+	id, err := ulid.ParseStrict(parts[blockNameParts-2])
+	if err != nil || id.String() != parts[blockNameParts-2] {
+		return warehouse.ObjectID{}, false
+	}
+	return id, true
+}
+
+// blockNameParts is the number of names between slashes: blocks, tenant, day, hour,
+// id and file.
+const blockNameParts = 6
+
 // BlockDir returns the folder of a block's objects, without a final slash.
 func BlockDir(p *warehouse.Part) string {
 	day, hour, _ := strings.Cut(p.Hour.String(), "T")
