@@ -1,8 +1,6 @@
 package block
 
 import (
-	"encoding/binary"
-	"math"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -44,29 +42,12 @@ func appendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch, maxRows
 	if err != nil {
 		return dst, err
 	}
-	w := chunkWriters.Get().(*chunkWriter)
+	w := Writer{table: t, tab: tab, out: append(dst, magic...), base: len(dst), chunks: chunkWriters.Get().(*chunkWriter)}
 	defer w.release()
-	out := append(dst, magic...)
 	rows := int(rec.NumRows())
-	w.always = rowGroupEnd(leaves, 0, rows, maxRows, maxValues) < rows
-	var groups []rowGroupMeta
-	for row := 0; row < rows; {
-		end := rowGroupEnd(leaves, row, rows, maxRows, maxValues)
-		if len(groups) == math.MaxInt16 {
-			return dst, warehouse.Errorf(warehouse.Limit, "write %s: more than %d row groups", t, len(groups))
-		}
-		g := rowGroupMeta{rows: int64(end - row), offset: int64(len(out) - len(dst))}
-		for i := range leaves {
-			var m chunkMeta
-			if out, m, err = w.write(out, len(dst), &leaves[i], row, end); err != nil {
-				return dst, err
-			}
-			g.chunks = append(g.chunks, m)
-		}
-		groups = append(groups, g)
-		row = end
+	w.chunks.always = rowGroupEnd(leaves, 0, rows, maxRows, maxValues) < rows
+	if err := w.append(leaves, rows, maxRows, maxValues); err != nil {
+		return dst, err
 	}
-	out, size := appendFooter(out, len(dst), t, tab, groups)
-	out = binary.LittleEndian.AppendUint32(out, uint32(size))
-	return append(out, magic...), nil
+	return w.finish(), nil
 }

@@ -1,0 +1,39 @@
+package compactor
+
+import (
+	"context"
+
+	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/cache"
+)
+
+// Sections gives out verified sections; see warehouse/cache.
+type Sections interface {
+	Acquire(ctx context.Context, p *warehouse.Part, t warehouse.Table) (*cache.Local, error)
+}
+
+// openInputs makes inputs of parts, whose files are mapped when they are asked for.
+// close ends the use of all of them.
+func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part) (inputs []Input, close func()) {
+	var ends []func()
+	for _, p := range parts {
+		inputs = append(inputs, Input{Part: p, Data: func(t warehouse.Table) ([]byte, error) {
+			local, err := sections.Acquire(ctx, p, t)
+			if err != nil {
+				return nil, err
+			}
+			ends = append(ends, local.Release)
+			data, unmap, err := mapFile(local.Path)
+			if err != nil {
+				return nil, inputError(p, t, warehouse.Errorf(warehouse.Unavailable, "%w", err))
+			}
+			ends = append(ends, unmap)
+			return data, nil
+		}})
+	}
+	return inputs, func() {
+		for i := len(ends) - 1; i >= 0; i-- {
+			ends[i]()
+		}
+	}
+}
