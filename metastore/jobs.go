@@ -15,6 +15,9 @@ const JobLease = time.Minute
 // Policy says when parts are merged.
 type Policy = state.Policy
 
+// DefaultPolicy returns the policy of a metastore that is not told another.
+func DefaultPolicy() Policy { return state.DefaultPolicy() }
+
 // JobInfo is a compaction job as an operator sees it.
 type JobInfo = state.Job
 
@@ -24,7 +27,7 @@ func (m *Metastore) TakeJobs(ctx context.Context, worker string, most int) ([]*w
 	if err := m.Ready(ctx); err != nil {
 		return nil, err
 	}
-	if most <= 0 || !m.fsm.view.Load().HasJobs(&m.opts.Policy, warehouse.MicrosOf(m.opts.Clock())) {
+	if most <= 0 || !m.HasJobs() {
 		return nil, nil
 	}
 	answer, err := m.take(ctx, state.TakeJobs{Worker: worker, Max: most, Lease: JobLease, Policy: m.opts.Policy})
@@ -33,6 +36,11 @@ func (m *Metastore) TakeJobs(ctx context.Context, worker string, most int) ([]*w
 	}
 	jobs, _ := answer.([]*warehouse.Job)
 	return jobs, nil
+}
+
+// HasJobs reports whether there is something to merge now.
+func (m *Metastore) HasJobs() bool {
+	return m.fsm.view.Load().HasJobs(&m.opts.Policy, warehouse.MicrosOf(m.opts.Clock()))
 }
 
 // RenewJobs extends the leases of all jobs that a worker works on, and frees the

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stackhouse-db/stackhouse/metastore"
 )
 
 // config holds every setting of the server. The name of a field's flag is also
@@ -26,6 +28,8 @@ type config struct {
 
 	Retention  period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
 	GCGrace    period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
+	FinalAfter period `name:"compaction.final-after" default:"30s" placeholder:"TIME" help:"How long after the last profile of an hour that is over its data becomes final (default ${default})."`
+	MergeAge   period `name:"compaction.segment-age" default:"10s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
 	CacheBytes share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
 
 	LimitProfileBytes    size `name:"limits.profile-bytes" default:"32MiB" placeholder:"SIZE" group:"limits" help:"Largest profile, unpacked; above it a profile is refused (default ${default})."`
@@ -42,6 +46,13 @@ type config struct {
 	LogFormat     string `name:"log.format" default:"text" placeholder:"FORMAT" help:"Form of the log on standard error: text or json (default ${default})."`
 }
 
+// policy says when data is merged.
+func (c *config) policy() metastore.Policy {
+	p := metastore.DefaultPolicy()
+	p.Quiet, p.Age = time.Duration(c.FinalAfter), time.Duration(c.MergeAge)
+	return p
+}
+
 // validate names the first setting that cannot be used.
 func (c *config) validate() error {
 	for _, a := range []struct{ name, value string }{
@@ -56,6 +67,10 @@ func (c *config) validate() error {
 			"listen on 127.0.0.1, or add --pg.trust", c.PGListen)
 	}
 	switch {
+	case c.FinalAfter < 0:
+		return fmt.Errorf("compaction.final-after: %s is negative", c.FinalAfter)
+	case c.MergeAge < 0:
+		return fmt.Errorf("compaction.segment-age: %s is negative", c.MergeAge)
 	case c.DataDir == "":
 		return fmt.Errorf("data-dir: a directory is needed")
 	case c.Roles != "all":

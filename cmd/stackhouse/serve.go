@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stackhouse-db/stackhouse/api"
+	"github.com/stackhouse-db/stackhouse/compactor"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/pgwire"
@@ -40,12 +41,14 @@ var currentFormats = formats{"directory": 1, "block": block.FormatVersion}
 const (
 	stopSelf      = time.Second
 	drainRequests = 2 * time.Second
-	stopAPI       = drainRequests + 1500*time.Millisecond
+	stopAPI       = drainRequests + 1000*time.Millisecond
 	drainSessions = 500 * time.Millisecond
 	stopPG        = drainSessions + 250*time.Millisecond
 	stopSQL       = 500 * time.Millisecond
 	stopIngest    = 1500 * time.Millisecond
-	stopMetastore = 1500 * time.Millisecond
+	stopMetastore = 1000 * time.Millisecond
+	undoJobs      = 500 * time.Millisecond
+	stopCompactor = undoJobs + 500*time.Millisecond
 	stopResource  = 500 * time.Millisecond
 )
 
@@ -81,7 +84,7 @@ func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout
 	starting := answerStarting(ln)
 	defer func() { _ = starting.stop() }() // if the start was not finished
 	pgAddr := pgLn.Addr().String()
-	n, err := newNode(cfg, b, dir, addr, pgAddr, log)
+	n, err := newNode(cfg, cfg.policy(), b, dir, addr, pgAddr, log)
 	if err != nil {
 		return err
 	}
@@ -100,6 +103,7 @@ type node struct {
 	meta       *metastore.Metastore
 	engine     *engine.Engine
 	ing        *ingest.Ingester
+	compactor  *compactor.Worker
 	questions  *query.Service
 	statements *statement.Service
 	api        *api.Server
@@ -110,7 +114,7 @@ type node struct {
 
 // newNode opens every component, the lower ones first. After an error, what was
 // opened is left to the end of the process.
-func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slog.Logger) (*node, error) {
+func newNode(cfg *config, policy metastore.Policy, b budgets, dir *dataDir, addr, pgAddr string, log *slog.Logger) (*node, error) {
 	n := &node{log: log}
 	reg := newRegistry()
 	component := func(name string) *slog.Logger { return log.With("component", name) }
@@ -136,7 +140,7 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slo
 
 	n.meta, err = metastore.Open(metastore.Options{
 		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
-		Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
+		Policy: policy, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
 		Logger: component("metastore"), Registry: reg,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -172,6 +176,14 @@ func newNode(cfg *config, b budgets, dir *dataDir, addr, pgAddr string, log *slo
 		Limits: cfg.limits(), Oldest: cfg.oldest,
 		MemoryBytes: b.pushes, DefinitionBytes: b.definitions,
 		Logger: component("ingest"), Registry: reg,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	n.compactor, err = compactor.New(compactor.Options{
+		Jobs: n.meta, Sections: sections, Bucket: bucket, Name: "compactor", StopTimeout: undoJobs,
+		Logger: component("compactor"), Registry: reg,
 	})
 	if err != nil {
 		return nil, err
@@ -213,6 +225,7 @@ func (n *node) stages(ln, pgLn net.Listener, starting *startingServer) []stage {
 	serveAPI, apiReady := starting.handOver(func(ctx context.Context) error { return n.api.Run(ctx, ln) })
 	return slices.Concat(n.resources, []stage{
 		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
+		{name: "compactor", run: n.compactor.Run, stop: stopCompactor},
 		{name: "ingest", run: n.ing.Run, stop: stopIngest},
 		{name: "sql", run: n.runQueries, stop: stopSQL},
 		{name: "api", run: serveAPI, ready: apiReady, stop: stopAPI},

@@ -32,6 +32,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
+	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/sql/sqltest"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -45,21 +46,28 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata/query")
 //
 //	go test -tags duckdb_arrow ./cmd/stackhouse -run TestScripts -update
 func TestScripts(t *testing.T) {
+	each := func(ps []sqltest.Profile) (groups [][]sqltest.Profile) {
+		for _, p := range ps {
+			groups = append(groups, []sqltest.Profile{p})
+		}
+		return groups
+	}
+	never := metastore.DefaultPolicy()
+	never.MinSegments, never.MaxSegments, never.Quiet = 1<<20, 1<<20, time.Hour
+	merged := never
+	merged.MaxSegments = 2
+	twice := merged
+	twice.MaxBlocks = 1
+	final := never
+	final.Quiet = 0
 	layouts := []sqltest.Layout{
-		{Name: "one segment", Open: func(t *testing.T, ps []sqltest.Profile) map[string]sqltest.Target {
-			return openScripted(t, [][]sqltest.Profile{ps}, false)
-		}},
-		{Name: "a segment each", Open: func(t *testing.T, ps []sqltest.Profile) map[string]sqltest.Target {
-			var each [][]sqltest.Profile
-			for _, p := range ps {
-				each = append(each, []sqltest.Profile{p})
-			}
-			return openScripted(t, each, false)
-		}},
-		{Name: "after a restart", Open: func(t *testing.T, ps []sqltest.Profile) map[string]sqltest.Target {
-			half := len(ps) / 2
-			return openScripted(t, [][]sqltest.Profile{ps[half:], ps[:half]}, true)
-		}},
+		{Name: "one segment", Open: scripted{policy: never, group: func(ps []sqltest.Profile) [][]sqltest.Profile { return [][]sqltest.Profile{ps} }}.open},
+		{Name: "a segment each", Open: scripted{policy: never, group: each}.open},
+		{Name: "after a restart", Open: scripted{policy: never, group: each, restart: true}.open},
+		{Name: "level 1", Open: scripted{policy: merged, group: each, levels: []uint8{0, 1}}.open},
+		{Name: "level 2", Open: scripted{policy: twice, group: each, levels: []uint8{0, 1, 2}}.open},
+		{Name: "final", Open: scripted{policy: final, group: each, levels: []uint8{3}}.open},
+		{Name: "final, after a restart", Open: scripted{policy: final, group: each, levels: []uint8{3}, restart: true}.open},
 	}
 	sqltest.Run(t, filepath.Join("..", "..", "testdata", "query"), layouts, *update)
 }
@@ -72,7 +80,7 @@ type opened struct {
 }
 
 // runNode runs a node over dir until stop.
-func runNode(t *testing.T, dir string) *opened {
+func runNode(t *testing.T, dir string, policy metastore.Policy) *opened {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background()) // ended by stop
 	var g grammar
@@ -90,10 +98,10 @@ func runNode(t *testing.T, dir string) *opened {
 	require.NoError(t, err)
 	data, err := openDataDir(dir)
 	require.NoError(t, err)
-	n, err := newNode(cfg, newBudgets(1<<30), data, ln.Addr().String(), pgLn.Addr().String(), log)
+	n, err := newNode(cfg, policy, newBudgets(1<<30), data, ln.Addr().String(), pgLn.Addr().String(), log)
 	require.NoError(t, err)
 	o := &opened{node: n, url: "http://" + ln.Addr().String()}
-	o.dsn = fmt.Sprintf("host=127.0.0.1 port=%d user=alice dbname=anonymous sslmode=disable", pgLn.Addr().(*net.TCPAddr).Port)
+	o.dsn = fmt.Sprintf("host=127.0.0.1 port=%d user=alice sslmode=disable", pgLn.Addr().(*net.TCPAddr).Port)
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- runStages(ctx, log, func() { close(ready) }, n.stages(ln, pgLn, answerStarting(ln))...)
@@ -118,31 +126,79 @@ func runNode(t *testing.T, dir string) *opened {
 	return o
 }
 
-// openScripted stores each group of profiles by one request, and returns all ways to ask.
-func openScripted(t *testing.T, groups [][]sqltest.Profile, restart bool) map[string]sqltest.Target {
+// scripted is a way to store the profiles of scripts, each as a tenant of its own.
+type scripted struct {
+	policy  metastore.Policy
+	group   func([]sqltest.Profile) [][]sqltest.Profile // into requests
+	levels  []uint8                                     // of the parts once all is merged; nil does not wait
+	restart bool
+}
+
+func (s scripted) open(t *testing.T, scripts map[string][]sqltest.Profile) map[string]map[string]sqltest.Target {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	o := runNode(t, dir)
-	for _, group := range groups {
-		pushProfiles(t, o.url, group)
+	o := runNode(t, dir, s.policy)
+	for tenant, profiles := range scripts {
+		for _, group := range s.group(profiles) {
+			pushProfiles(t, o.url, tenant, group)
+		}
 	}
-	if restart {
+	if s.levels != nil {
+		o.settle(t, s)
+	}
+	if s.restart {
 		o.stop()
-		o = runNode(t, dir)
+		o = runNode(t, dir, s.policy)
 	}
-	conn, err := pgx.Connect(t.Context(), o.dsn)
+	all := map[string]map[string]sqltest.Target{}
+	for tenant := range scripts {
+		conn, err := pgx.Connect(t.Context(), o.dsn+" dbname="+tenant)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		all[tenant] = map[string]sqltest.Target{
+			"directly":          direct{o.statements, warehouse.Tenant(tenant)},
+			"simple protocol":   simple{conn.PgConn()},
+			"extended, text":    extended{conn.PgConn(), conn.TypeMap(), pgx.TextFormatCode},
+			"extended, binary":  extended{conn.PgConn(), conn.TypeMap(), pgx.BinaryFormatCode},
+			"the profiling API": profilingAPI{querierv1connect.NewQuerierServiceClient(http.DefaultClient, o.url, asTenant(tenant))},
+		}
+	}
+	return all
+}
+
+// asTenant sets the header that names the tenant.
+func asTenant(tenant string) connect.ClientOption {
+	return connect.WithInterceptors(connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
+		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+			req.Header().Set("X-Scope-OrgID", tenant)
+			return next(ctx, req)
+		}
+	}))
+}
+
+// settle waits until nothing is left to merge.
+func (o *opened) settle(t *testing.T, s scripted) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		snap, err := o.meta.Snapshot(t.Context())
+		require.NoError(t, err)
+		defer snap.Release()
+		for _, j := range snap.Jobs() {
+			require.Empty(t, j.Reason)
+		}
+		return len(snap.Jobs()) == 0 && !o.meta.HasJobs()
+	}, 10*time.Second, 10*time.Millisecond)
+	snap, err := o.meta.Snapshot(t.Context())
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return map[string]sqltest.Target{
-		"directly":          direct{o.statements},
-		"simple protocol":   simple{conn.PgConn()},
-		"extended, text":    extended{conn.PgConn(), conn.TypeMap(), pgx.TextFormatCode},
-		"extended, binary":  extended{conn.PgConn(), conn.TypeMap(), pgx.BinaryFormatCode},
-		"the profiling API": profilingAPI{querierv1connect.NewQuerierServiceClient(http.DefaultClient, o.url)},
+	defer snap.Release()
+	for _, tenant := range snap.Tenants() {
+		for _, p := range snap.Parts(tenant, warehouse.TimeRange{From: warehouse.MinTime, To: warehouse.MaxTime}) {
+			require.Contains(t, s.levels, p.Level)
+		}
 	}
 }
 
-func pushProfiles(t *testing.T, url string, ps []sqltest.Profile) {
+func pushProfiles(t *testing.T, url, tenant string, ps []sqltest.Profile) {
 	t.Helper()
 	req := &pushv1.PushRequest{}
 	for i := range ps {
@@ -157,12 +213,15 @@ func pushProfiles(t *testing.T, url string, ps []sqltest.Profile) {
 	if len(req.Series) == 0 {
 		return
 	}
-	_, err := pushv1connect.NewPusherServiceClient(http.DefaultClient, url).Push(t.Context(), connect.NewRequest(req))
+	_, err := pushv1connect.NewPusherServiceClient(http.DefaultClient, url, asTenant(tenant)).Push(t.Context(), connect.NewRequest(req))
 	require.NoError(t, err)
 }
 
 // direct asks the statement service.
-type direct struct{ statements *statement.Service }
+type direct struct {
+	statements *statement.Service
+	tenant     warehouse.Tenant
+}
 
 func (d direct) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
 	if q.Kind != sqltest.SQL {
@@ -177,7 +236,7 @@ func (d direct) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, 
 }
 
 func (d direct) ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, error) {
-	sess := &statement.Session{Tenant: warehouse.DefaultTenant, User: "alice", TimeZone: "UTC", Now: time.Now()}
+	sess := &statement.Session{Tenant: d.tenant, User: "alice", TimeZone: "UTC", Now: time.Now()}
 	p, err := d.statements.Prepare(ctx, sess, q.Text, nil)
 	if err != nil {
 		return nil, err

@@ -2,8 +2,10 @@ package sqltest
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,40 +54,50 @@ type Target interface {
 	Ask(ctx context.Context, q *Question) (answer *Answer, can bool, err error)
 }
 
-// Layout is a way to store the profiles of a script, with the ways to ask.
+// Layout is a way to store profiles, with the ways to ask.
 type Layout struct {
 	Name string
-	Open func(t *testing.T, profiles []Profile) map[string]Target
+
+	// Open stores the profiles of each script, apart from those of the others, and
+	// returns the targets of each script by their names.
+	Open func(t *testing.T, scripts map[string][]Profile) map[string]map[string]Target
 }
 
-// Run runs every script of a folder against every layout. With update, the first
-// target of the first layout that can answer rewrites the answers.
+// Run runs every script of a folder against every layout. With update, the targets
+// of the first layout, which must agree, rewrite the answers.
 func Run(t *testing.T, folder string, layouts []Layout, update bool) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "no scripts in %s", folder)
+	scripts, profiles := map[string]*Script{}, map[string][]Profile{}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			require.NoError(t, err)
-			s, err := Parse(data)
-			require.NoError(t, err)
-			if update {
-				s.answer(t, layouts[0])
-				require.NoError(t, os.WriteFile(file, s.Format(), 0o644))
-				return
-			}
-			for _, l := range layouts {
-				t.Run(l.Name, func(t *testing.T) { s.check(t, l) })
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		scripts[name], err = Parse(data)
+		require.NoError(t, err, file)
+		profiles[name] = scripts[name].Profiles
+	}
+	if update {
+		for name, targets := range layouts[0].Open(t, profiles) {
+			scripts[name].answer(t, targets)
+			require.NoError(t, os.WriteFile(filepath.Join(folder, name+".txt"), scripts[name].Format(), 0o644))
+		}
+		return
+	}
+	for _, l := range layouts {
+		t.Run(l.Name, func(t *testing.T) {
+			all := l.Open(t, profiles)
+			for _, name := range slices.Sorted(maps.Keys(scripts)) {
+				t.Run(name, func(t *testing.T) { scripts[name].check(t, all[name]) })
 			}
 		})
 	}
 }
 
-func (s *Script) check(t *testing.T, l Layout) {
+func (s *Script) check(t *testing.T, targets map[string]Target) {
 	t.Helper()
-	targets := l.Open(t, s.Profiles)
 	for i := range s.Questions {
 		q := &s.Questions[i]
 		asked := 0
@@ -102,10 +114,9 @@ func (s *Script) check(t *testing.T, l Layout) {
 	}
 }
 
-// answer sets all answers to what the layout's targets say, which must agree.
-func (s *Script) answer(t *testing.T, l Layout) {
+// answer sets all answers to what the targets say, which must agree.
+func (s *Script) answer(t *testing.T, targets map[string]Target) {
 	t.Helper()
-	targets := l.Open(t, s.Profiles)
 	for i := range s.Questions {
 		text := ""
 		for name, target := range targets {
