@@ -26,6 +26,7 @@ BENCH ?= .
 BASE  ?= main
 T     ?= 30s
 ARGS  ?=
+KILLS ?= 200
 
 .PHONY: help
 help: ## list the targets
@@ -58,6 +59,11 @@ race: deps ## run every test under the race detector
 .PHONY: e2e
 e2e: build ## run the built binary: real clients, restart, kill
 	STACKHOUSE_BIN=$(CURDIR)/bin/stackhouse go test -tags=$(TAGS),e2e -count=1 -timeout 10m -run E2E ./cmd/stackhouse
+
+.PHONY: crash
+crash: deps ## kill the server KILLS=200 times under load, half of them at failpoints, and account for every profile
+	go build -tags=$(TAGS),failpoints -o .bin/stackhouse-failpoints ./cmd/stackhouse
+	go run ./cmd/crash -binary .bin/stackhouse-failpoints -kills $(KILLS)
 
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for T=30s each

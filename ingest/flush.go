@@ -82,6 +82,7 @@ func (in *Ingester) registered(s *shard, b *batch) {
 		}
 	}
 	in.metrics.rows.Add(float64(b.rows()))
+	_ = in.opts.Failpoints.Hit(beforeAck) // the segment is live, whatever a test wants
 	in.land(b.flights, nil)
 }
 
@@ -117,13 +118,18 @@ func (in *Ingester) discard(ctx context.Context, b *batch) {
 // segment is not live and never will be.
 func (in *Ingester) store(ctx context.Context, b *batch) (warehouse.AddResult, error) {
 	name := block.SegmentName(b.seg.Shard, b.seg.ID)
-	if err := retry(ctx, putTries, func() error { return in.opts.Store.Put(ctx, name, b.data) }); err != nil {
+	err := retry(ctx, putTries, func() error {
+		return in.step(beforePut, afterPut, func() error { return in.opts.Store.Put(ctx, name, b.data) })
+	})
+	if err != nil {
 		return warehouse.AddResult{}, err
 	}
 	var res warehouse.AddResult
-	err := retry(ctx, registerTries, func() (err error) {
-		res, err = in.opts.Registrar.AddSegment(ctx, b.seg)
-		return err
+	err = retry(ctx, registerTries, func() error {
+		return in.step(beforeRegister, afterRegister, func() (err error) {
+			res, err = in.opts.Registrar.AddSegment(ctx, b.seg)
+			return err
+		})
 	})
 	if err == nil && res.Outcome != warehouse.WasAborted {
 		return res, nil
@@ -146,9 +152,11 @@ func (in *Ingester) abort(ctx context.Context, b *batch, cause error) (warehouse
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortFor)
 	defer cancel()
 	var live bool
-	err := retry(ctx, registerTries, func() (err error) {
-		live, err = in.opts.Registrar.AbortSegment(ctx, b.seg.ID)
-		return err
+	err := retry(ctx, registerTries, func() error {
+		return in.step(beforeAbort, afterAbort, func() (err error) {
+			live, err = in.opts.Registrar.AbortSegment(ctx, b.seg.ID)
+			return err
+		})
 	})
 	switch {
 	case err == nil && live:

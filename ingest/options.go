@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 	"github.com/stackhouse-db/stackhouse/warehouse/profile"
 )
 
@@ -75,6 +76,8 @@ type Options struct {
 	// GiveUpAfter is how long a segment may take to be stored and registered
 	// before its pushes are answered with Unavailable. Zero means 30 s.
 	GiveUpAfter time.Duration
+
+	Failpoints *failpoint.Points // nil has none
 
 	Clock    func() time.Time      // nil means time.Now
 	Logger   *slog.Logger          // nil discards

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 )
 
 // fsm is the state under Raft.
@@ -21,6 +22,7 @@ type fsm struct {
 	metrics *metrics
 	fail    func(error) // tells the metastore to stop
 	failed  error       // set once; nothing is applied any more
+	points  *failpoint.Points
 
 	// What the log holds behind the last snapshot.
 	pendingCommands atomic.Int64
@@ -95,7 +97,13 @@ type fsmSnapshot struct {
 // Persist writes the view. Raft closes the sink, or cancels it after an error.
 func (s *fsmSnapshot) Persist(sink raft.SnapshotSink) error {
 	start := time.Now()
+	if err := s.fsm.points.Hit(beforeSnapshot); err != nil {
+		return err
+	}
 	n, err := s.view.WriteTo(sink)
+	if err == nil {
+		err = s.fsm.points.Hit(afterSnapshot)
+	}
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (m *Metastore) collect(ctx context.Context) error {
 		}
 		gone, err := m.deleteObjects(ctx, dead)
 		if len(gone) > 0 {
-			if _, err := m.propose(ctx, state.ForgetTombstones{Objects: gone}); err != nil {
+			if err := m.forget(ctx, gone); err != nil {
 				return err // they are deleted again, which is fine
 			}
 		}
@@ -58,6 +58,17 @@ func (m *Metastore) collect(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// forget reports that objects are deleted.
+func (m *Metastore) forget(ctx context.Context, gone []warehouse.ObjectID) error {
+	if err := m.opts.Failpoints.Hit(beforeForget); err != nil {
+		return err
+	}
+	if _, err := m.propose(ctx, state.ForgetTombstones{Objects: gone}); err != nil {
+		return err
+	}
+	return m.opts.Failpoints.Hit(afterForget)
 }
 
 // dead returns tombstones whose objects nobody can read any more.
@@ -101,7 +112,13 @@ func (m *Metastore) deleteObjects(ctx context.Context, dead []*state.Tombstone) 
 
 func (m *Metastore) deleteObject(ctx context.Context, p *warehouse.Part) error {
 	for _, name := range block.ObjectNames(p) {
+		if err := m.opts.Failpoints.Hit(beforeDelete); err != nil {
+			return err
+		}
 		if err := m.opts.Bucket.Delete(ctx, name); err != nil {
+			return err
+		}
+		if err := m.opts.Failpoints.Hit(afterDelete); err != nil {
 			return err
 		}
 	}

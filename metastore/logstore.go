@@ -15,6 +15,7 @@ import (
 
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 )
 
 // entries is what the log keeps on disk: entries, term and vote.
@@ -39,6 +40,7 @@ type logStore struct {
 	entries
 	oldestNeeded func() uint64 // index of the snapshot whose following entries must stay; 0 keeps all
 	fail         func(error)   // tells the metastore to stop
+	points       *failpoint.Points
 	broken       atomic.Bool
 }
 
@@ -55,7 +57,15 @@ func (l *logStore) StoreLogs(es []*raft.Log) error {
 		c.Extensions = checksum(e)
 		sealed[i] = &c
 	}
-	return l.write("append to log", func() error { return l.entries.StoreLogs(sealed) })
+	return l.write("append to log", func() error {
+		if err := l.points.Hit(beforeAppend); err != nil {
+			return err
+		}
+		if err := l.entries.StoreLogs(sealed); err != nil {
+			return err
+		}
+		return l.points.Hit(afterAppend)
+	})
 }
 
 // GetLog reads an entry. One that is damaged is a Corrupt error.

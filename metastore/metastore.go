@@ -79,7 +79,7 @@ func (m *Metastore) openState() error {
 	if err != nil {
 		return err
 	}
-	m.log = &logStore{entries: w, oldestNeeded: m.oldestNeeded, fail: m.fail}
+	m.log = &logStore{entries: w, oldestNeeded: m.oldestNeeded, fail: m.fail, points: m.opts.Failpoints}
 	r, err := restore(m.dir, m.log, m.opts.Logger)
 	if err != nil {
 		return err
@@ -88,6 +88,7 @@ func (m *Metastore) openState() error {
 	m.metrics = newMetrics(m.opts.Registry)
 	m.metrics.damagedSnapshots.Add(float64(r.damaged))
 	m.fsm = newFSM(r.state, m.metrics, m.fail)
+	m.fsm.points = m.opts.Failpoints
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	// OnDelete is called after an object was deleted, from one of several
 	// goroutines. Nil means nobody wants to know.
 	OnDelete func(warehouse.ObjectID)
+
+	Failpoints *failpoint.Points // nil has none
 
 	Clock    func() time.Time      // nil means time.Now
 	Logger   *slog.Logger          // nil discards

@@ -80,7 +80,13 @@ func (m *Metastore) sweepObject(ctx context.Context, a object.Attrs, now time.Ti
 	if known, _ := answer.(bool); known {
 		return nil
 	}
+	if err := m.opts.Failpoints.Hit(beforeSweep); err != nil {
+		return err
+	}
 	if err := m.opts.Bucket.Delete(ctx, a.Name); err != nil {
+		return err
+	}
+	if err := m.opts.Failpoints.Hit(afterSweep); err != nil {
 		return err
 	}
 	m.metrics.sweptObjects.Inc()

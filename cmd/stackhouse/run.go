@@ -133,8 +133,12 @@ func (p program) serve(ctx context.Context, cfg *config) int {
 	if err != nil {
 		return p.fail(exitUsage, err)
 	}
+	points, err := failpoints(p.env)
+	if err != nil {
+		return p.fail(exitUsage, err)
+	}
 	log := newLogger(p.stderr, slog.Level(cfg.LogLevel), cfg.LogFormat)
-	if err := serve(ctx, cfg, newBudgets(memory), log, p.stdout); err != nil {
+	if err := serve(ctx, cfg, newBudgets(memory), points, log, p.stdout); err != nil {
 		return p.fail(exitError, err)
 	}
 	return exitOK

@@ -28,6 +28,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 	"github.com/stackhouse-db/stackhouse/warehouse/profile"
 )
@@ -58,7 +59,7 @@ const maxPushBytes = 256 << 20
 // serve runs the server until ctx is done: it takes the port and the data
 // directory, opens what is stored, and prints the banner on stdout once
 // everything is ready.
-func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout io.Writer) error {
+func serve(ctx context.Context, cfg *config, b budgets, points *failpoint.Points, log *slog.Logger, stdout io.Writer) error {
 	b.applyGoLimit()
 	ln, err := listen(ctx, "http.listen", cfg.HTTPListen)
 	if err != nil {
@@ -84,7 +85,7 @@ func serve(ctx context.Context, cfg *config, b budgets, log *slog.Logger, stdout
 	starting := answerStarting(ln)
 	defer func() { _ = starting.stop() }() // if the start was not finished
 	pgAddr := pgLn.Addr().String()
-	n, err := newNode(cfg, cfg.policy(), b, dir, addr, pgAddr, log)
+	n, err := newNode(cfg, cfg.policy(), b, points, dir, addr, pgAddr, log)
 	if err != nil {
 		return err
 	}
@@ -114,12 +115,12 @@ type node struct {
 
 // newNode opens every component, the lower ones first. After an error, what was
 // opened is left to the end of the process.
-func newNode(cfg *config, policy metastore.Policy, b budgets, dir *dataDir, addr, pgAddr string, log *slog.Logger) (*node, error) {
+func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.Points, dir *dataDir, addr, pgAddr string, log *slog.Logger) (*node, error) {
 	n := &node{log: log}
 	reg := newRegistry()
 	component := func(name string) *slog.Logger { return log.With("component", name) }
 
-	files, err := object.NewFilesystem(dir.file(bucketDir))
+	files, err := object.NewFilesystemWith(points, dir.file(bucketDir))
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, dir *dataDir, addr
 
 	n.meta, err = metastore.Open(metastore.Options{
 		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
-		Policy: policy, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
+		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
 		Logger: component("metastore"), Registry: reg,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -172,7 +173,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, dir *dataDir, addr
 	}
 
 	n.ing, err = ingest.New(ingest.Options{
-		Store: bucket, Registrar: n.meta, Sections: sections,
+		Store: bucket, Registrar: n.meta, Sections: sections, Failpoints: points,
 		Limits: cfg.limits(), Oldest: cfg.oldest,
 		MemoryBytes: b.pushes, DefinitionBytes: b.definitions,
 		Logger: component("ingest"), Registry: reg,
@@ -182,7 +183,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, dir *dataDir, addr
 	}
 
 	n.compactor, err = compactor.New(compactor.Options{
-		Jobs: n.meta, Sections: sections, Bucket: bucket, Name: "compactor", StopTimeout: undoJobs,
+		Jobs: n.meta, Sections: sections, Bucket: bucket, Name: "compactor", StopTimeout: undoJobs, Failpoints: points,
 		Logger: component("compactor"), Registry: reg,
 	})
 	if err != nil {

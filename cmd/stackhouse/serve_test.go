@@ -203,7 +203,7 @@ func openNode(t *testing.T, b budgets) (*node, []stage) {
 	pgLn, err := listen(t.Context(), "pg.listen", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = pgLn.Close() })
-	n, err := newNode(cfg, cfg.policy(), b, dir, ln.Addr().String(), pgLn.Addr().String(), quiet)
+	n, err := newNode(cfg, cfg.policy(), b, nil, dir, ln.Addr().String(), pgLn.Addr().String(), quiet)
 	require.NoError(t, err)
 	stages := n.stages(ln, pgLn, answerStarting(ln))
 	t.Cleanup(func() {

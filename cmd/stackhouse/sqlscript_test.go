@@ -98,7 +98,7 @@ func runNode(t *testing.T, dir string, policy metastore.Policy) *opened {
 	require.NoError(t, err)
 	data, err := openDataDir(dir)
 	require.NoError(t, err)
-	n, err := newNode(cfg, policy, newBudgets(1<<30), data, ln.Addr().String(), pgLn.Addr().String(), log)
+	n, err := newNode(cfg, policy, newBudgets(1<<30), nil, data, ln.Addr().String(), pgLn.Addr().String(), log)
 	require.NoError(t, err)
 	o := &opened{node: n, url: "http://" + ln.Addr().String()}
 	o.dsn = fmt.Sprintf("host=127.0.0.1 port=%d user=alice sslmode=disable", pgLn.Addr().(*net.TCPAddr).Port)

@@ -1,0 +1,17 @@
+package metastore
+
+import "github.com/stackhouse-db/stackhouse/warehouse/failpoint"
+
+// Failpoints of the metastore.
+var (
+	beforeAppend   = failpoint.Declare("metastore.append.before", "commands are about to be written to the log")
+	afterAppend    = failpoint.Declare("metastore.append.after", "commands are in the log and synced; nobody was answered")
+	beforeSnapshot = failpoint.Declare("metastore.snapshot.before", "a snapshot of the state is about to be written")
+	afterSnapshot  = failpoint.Declare("metastore.snapshot.after", "a snapshot of the state is written and not published")
+	beforeDelete   = failpoint.Declare("metastore.delete.before", "an object is dead; a file of it is about to be deleted")
+	afterDelete    = failpoint.Declare("metastore.delete.after", "a file of a dead object is deleted")
+	beforeForget   = failpoint.Declare("metastore.forget.before", "dead objects are deleted; their tombstones are about to be forgotten")
+	afterForget    = failpoint.Declare("metastore.forget.after", "tombstones are forgotten")
+	beforeSweep    = failpoint.Declare("metastore.sweep.before", "an orphan can never become live; a file of it is about to be deleted")
+	afterSweep     = failpoint.Declare("metastore.sweep.after", "a file of an orphan is deleted")
+)
