@@ -11,9 +11,9 @@ import (
 )
 
 // orphanAge is how old an object that the state does not know must be, by its id
-// and by the bucket, before it is an orphan. Whoever writes an object gives up
-// after a minute at most; see state.FateWindow.
-const orphanAge = 15 * time.Minute
+// and by the bucket, before it is an orphan. Whoever writes an object gives up long
+// before: an ingester after a minute, a compactor when its job is done.
+const orphanAge = time.Hour
 
 func (m *Metastore) sweepLoop(ctx context.Context) {
 	if m.opts.Bucket == nil {
@@ -27,8 +27,8 @@ func (m *Metastore) sweepLoop(ctx context.Context) {
 // they were deleted.
 //
 // An object that may still be registered is safe: one that is young is left alone,
-// and before one is deleted, its id is made one that can never become live. An
-// upload that appears after that is found by the next sweep.
+// and before any is deleted, the state is told that none as old can become live any
+// more. An upload that appears after that is found by the next sweep.
 func (m *Metastore) sweep(ctx context.Context) error {
 	var found []object.Attrs
 	now := m.opts.Clock()
@@ -45,7 +45,19 @@ func (m *Metastore) sweep(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(found) == 0 {
+		return nil
+	}
+	horizon := uint64(now.Add(-m.opts.tuning.orphanAge).UnixMilli())
+	if _, err := m.propose(ctx, state.RaiseHorizon{Millis: horizon}); err != nil {
+		return err
+	}
+	// What became live before the horizon rose is known from now on.
+	known = m.fsm.view.Load().Objects()
 	for _, a := range found {
+		if id, _ := block.ParseName(a.Name); isIn(known, id) {
+			continue
+		}
 		if err := m.sweepObject(ctx, a, now); err != nil {
 			return err
 		}
@@ -58,6 +70,11 @@ func (m *Metastore) isOld(id warehouse.ObjectID, now time.Time) bool {
 	return now.Sub(time.UnixMilli(int64(id.Time()))) > m.opts.tuning.orphanAge
 }
 
+func isIn(known map[warehouse.ObjectID]struct{}, id warehouse.ObjectID) bool {
+	_, ok := known[id]
+	return ok
+}
+
 // sweepObject deletes one file of an orphan.
 func (m *Metastore) sweepObject(ctx context.Context, a object.Attrs, now time.Time) error {
 	if a.ModifiedAt.IsZero() {
@@ -68,17 +85,8 @@ func (m *Metastore) sweepObject(ctx context.Context, a object.Attrs, now time.Ti
 			return err
 		}
 	}
-	id, ok := block.ParseName(a.Name)
-	if !ok || now.Sub(a.ModifiedAt) <= m.opts.tuning.orphanAge {
-		return nil
-	}
-	// What it answers holds from then on: nothing makes the id live later.
-	answer, err := m.propose(ctx, state.AbortSegment{ID: id})
-	if err != nil {
-		return err
-	}
-	if known, _ := answer.(bool); known {
-		return nil
+	if now.Sub(a.ModifiedAt) <= m.opts.tuning.orphanAge {
+		return nil // written lately, whatever its id says
 	}
 	if err := m.opts.Failpoints.Hit(beforeSweep); err != nil {
 		return err

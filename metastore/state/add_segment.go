@@ -36,6 +36,9 @@ func (c AddSegment) apply(s *State, m moment) any {
 	if s.isKnown(seg.ID) {
 		return warehouse.AddResult{Outcome: warehouse.Added}
 	}
+	if s.draft.isPast(seg.ID) {
+		return warehouse.AddResult{Outcome: warehouse.WasAborted}
+	}
 	if refusal, ok := s.refuse(seg); ok {
 		return refusal
 	}

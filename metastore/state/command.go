@@ -34,12 +34,14 @@ const (
 	KindFinishJob        Kind = 10
 	KindFailJob          Kind = 11
 	KindReleaseJobs      Kind = 12
+	KindRaiseHorizon     Kind = 13
 )
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	KindAddSegment, KindAbortSegment, KindReplaceParts, KindSetTenant, KindSetRetention, KindExpire, KindForgetTombstones,
 	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs,
+	KindRaiseHorizon,
 }
 
 // String returns the command's name, as metrics and logs have it.
@@ -69,6 +71,8 @@ func (k Kind) String() string {
 		return "fail_job"
 	case KindReleaseJobs:
 		return "release_jobs"
+	case KindRaiseHorizon:
+		return "raise_horizon"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -150,4 +154,5 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindFinishJob:        decodeFinishJob,
 	KindFailJob:          decodeFailJob,
 	KindReleaseJobs:      decodeReleaseJobs,
+	KindRaiseHorizon:     decodeRaiseHorizon,
 }

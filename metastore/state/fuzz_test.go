@@ -40,6 +40,7 @@ func examples() []Command {
 		FailJob{},
 		ReleaseJobs{Jobs: ids(1, 2)},
 		ReleaseJobs{},
+		RaiseHorizon{Millis: 1_760_000_000_000},
 	}
 	for range 20 {
 		cmds = append(cmds, sim.next(v))

@@ -67,6 +67,7 @@ func machineWithJobs(t testing.TB) *machine {
 	jobs := m.do(TakeJobs{Worker: "worker-1", Max: 2, Lease: time.Minute, Policy: p}).([]*warehouse.Job)
 	require.Len(t, jobs, 2)
 	m.do(FailJob{Job: jobs[0].JobRef, Reason: "read object: checksum"})
+	m.do(RaiseHorizon{Millis: 1_700_000_000_000})
 	return m
 }
 
@@ -79,7 +80,7 @@ func TestJobsOfAnHour(t *testing.T) {
 	m.pass(time.Minute)
 	require.Empty(t, m.take("w", 9), "15 segments are left alone while the hour runs")
 	m.flush(16, 100, acme)
-	require.True(t, m.state.View().HasJobs(&Policy{}, m.at) == false)
+	require.False(t, m.state.View().HasJobs(&Policy{}, m.at))
 	p := DefaultPolicy()
 	require.True(t, m.state.View().HasJobs(&p, m.at))
 	jobs := m.take("w", 9)
@@ -174,6 +175,34 @@ func TestLeasesAndTokens(t *testing.T) {
 	fourth := m.take("b", 1)[0]
 	require.Equal(t, third.ID, fourth.ID)
 	require.Equal(t, JobLost, m.finish(third, m.output(third, 902)))
+}
+
+// What was made up to the horizon is dead for ever, but what is live stays.
+func TestHorizon(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	old := m.flush(1, 100, acme)
+	m.pass(time.Second)
+	horizon := uint64(m.at) / 1000
+	require.Equal(t, horizon, m.do(RaiseHorizon{Millis: horizon}))
+	require.Equal(t, horizon, m.do(RaiseHorizon{Millis: 5}), "it never sinks")
+	c := segment(2, nil, acme)
+	c.Segment.ID = born(2, m.at)
+	require.Equal(t, warehouse.AddResult{Outcome: warehouse.WasAborted}, m.add(c))
+	m.pass(48 * time.Hour)
+	require.Equal(t, warehouse.AddResult{Outcome: warehouse.WasAborted}, m.add(c), "long after")
+	require.Equal(t, []warehouse.ObjectID{old}, m.objects("acme"))
+	restored := restoreView(t, m.state.View())
+	require.Equal(t, m.state.View().Digest(), restored.View().Digest())
+
+	for n := range 200 {
+		m.flush(n+10, 100, acme)
+	}
+	j := m.take("w", 1)[0]
+	late := m.output(j, 900)
+	late.Object = born(900, warehouse.Micros(horizon)*1000)
+	require.Equal(t, JobClashes, m.finish(j, late))
+	require.Equal(t, Finished, m.finish(j, m.output(j, 901)))
 }
 
 func TestFailures(t *testing.T) {

@@ -155,7 +155,7 @@ func (c ReplaceParts) refuse(s *State) (ReplaceResult, bool) {
 		id := c.Add[i].Object
 		_, again := outputs[id]
 		outputs[id] = struct{}{}
-		if again || s.isKnown(id) || s.fates.byID[id] != 0 {
+		if again || s.isKnown(id) || s.fates.byID[id] != 0 || s.draft.isPast(id) {
 			r.Exists = append(r.Exists, id)
 		}
 	}

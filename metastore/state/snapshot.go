@@ -10,8 +10,8 @@ import (
 )
 
 // snapshotVersion is the version of the byte form drawn below. It counts for
-// the metastore's directory: see FORMAT there. Version 1 has no jobs; a state
-// without any is still written as such, so that older builds read it.
+// the metastore's directory: see FORMAT there. Version 1 has no jobs and no horizon; a state
+// without either is still written as such, so that older builds read it.
 const (
 	snapshotVersion     = 2
 	snapshotVersionBare = 1
@@ -25,7 +25,8 @@ type frameKind byte
 // of values of one kind; the kinds come in this order, and there are as many
 // frames of a kind as it takes. Strings are numbered anew in each frame.
 //
-//	header    01 ‖ uvarint(index) ‖ varint(last) ‖ size(elapsed) ‖ varint(retention, ns)
+//	header    version[1] ‖ uvarint(index) ‖ varint(last) ‖ size(elapsed) ‖ varint(retention, ns)
+//	             ‖ from version 2 on: uvarint(horizon, ms)
 //	tenant    string(name) ‖ varint(retention, ns) ‖ uvarint(n) ‖ n×(string ‖ string)
 //	             ‖ varint(horizon hour) ‖ uvarint(horizon epoch)
 //	part      as in warehouse/codec.go; by tenant, hour and order of registration
@@ -87,7 +88,7 @@ func (v *View) Digest() [sha256.Size]byte {
 func (v *View) writeHeader(f *frameWriter) {
 	e := f.begin(frameHeader)
 	version := byte(snapshotVersion)
-	if len(v.jobs) == 0 {
+	if len(v.jobs) == 0 && v.horizon == 0 {
 		version = snapshotVersionBare
 	}
 	e.Byte(version)
@@ -95,6 +96,9 @@ func (v *View) writeHeader(f *frameWriter) {
 	e.Varint(int64(v.clock.last))
 	e.Size(int64(v.clock.elapsed))
 	e.Varint(int64(v.retention))
+	if version > snapshotVersionBare {
+		e.Uvarint(v.horizon)
+	}
 	f.end()
 }
 
@@ -248,11 +252,14 @@ func readAll(d *warehouse.Decoder, value func(*warehouse.Decoder)) {
 }
 
 func (s *State) readHeader(d *warehouse.Decoder) {
-	d.Version(snapshotVersion)
+	version := d.Version(snapshotVersion)
 	s.draft.index = d.Uvarint()
 	s.draft.clock.last = warehouse.Micros(d.Varint())
 	s.draft.clock.elapsed = warehouse.Micros(d.Size())
 	s.draft.retention = time.Duration(d.Varint())
+	if version > snapshotVersionBare {
+		s.draft.horizon = d.Uvarint()
+	}
 }
 
 func (s *State) readTenant(d *warehouse.Decoder) {

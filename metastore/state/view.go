@@ -21,6 +21,7 @@ type View struct {
 	batches    []*batch      // see window
 	fates      []fate        // see fates
 	jobs       []*Job        // in order of planning
+	horizon    uint64        // see RaiseHorizon
 	totals     Totals
 }
 
