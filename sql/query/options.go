@@ -57,6 +57,10 @@ type Options struct {
 	// none. See docs/adr/0010-small-sections-in-memory.md.
 	SmallRows int64
 
+	// NoRollups leaves out the totals that final blocks carry: tests compare the
+	// answers with and without.
+	NoRollups bool
+
 	// SmallProfiles is the same for the profiles table, of a whole part.
 	// Default 64 Ki; negative is none.
 	SmallProfiles int64

@@ -24,9 +24,10 @@ type sampleCache struct {
 type sliceKey struct {
 	part partKey
 	datasetName
+	rollup bool // the totals of the samples instead
 }
 
-func (t *target) sliceKey() sliceKey { return sliceKey{keyOf(t.part), t.datasetName} }
+func (t *target) sliceKey() sliceKey { return sliceKey{keyOf(t.part), t.datasetName, t.rollup} }
 
 func newSampleCache(maxBytes int64) *sampleCache {
 	c := &sampleCache{dicts: map[warehouse.PartitionKey]*stackDict{}, fills: map[fillKey]*fill{}}

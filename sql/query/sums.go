@@ -66,13 +66,15 @@ func (r *resolved) targetsWithSeries(indexes map[*warehouse.Part]*seriesIndex) [
 // split is the targets of a query by the way they are read. All targets of a
 // part go the same way, so that no statement meets rows that are not its own.
 type split struct {
+	rollup  []target // by the totals that final blocks carry
 	memory  []target
 	covered []target // by the engine, all profiles lie in the range
 	partial []target // by the engine, not all do
 }
 
-// split decides by size what is kept in memory, up to half of the budget.
-func (s *Service) split(r *resolved) split {
+// split decides what totals stand for, if they may, and by size what is kept in
+// memory, up to half of the budget.
+func (s *Service) split(r *resolved, rollups bool) split {
 	var out split
 	room := s.opts.SampleCacheBytes / 2
 	selected := map[string]struct{}{}
@@ -82,6 +84,8 @@ func (s *Service) split(r *resolved) split {
 	for _, ts := range byPart(r.targets) {
 		rows, fits := s.memoryRows(ts)
 		switch bytes := rows * bytesPerSample; {
+		case rollups && s.byRollup(r, ts):
+			out.rollup = append(out.rollup, ts...)
 		case fits && bytes <= room && !r.sel.restrictsSamples():
 			room -= bytes
 			out.memory = append(out.memory, ts...)
@@ -162,9 +166,17 @@ func withRows(ts []target) []target {
 // nothing.
 func (s *Service) stackSums(ctx context.Context, r *resolved) ([]warehouse.StacktraceID, []int64, error) {
 	r.targets = withRows(r.targets)
-	ways := s.split(r)
+	ways := s.split(r, true)
 	sums := &stackSums{}
-	if err := s.addFromMemory(ctx, r, ways.memory, sums); err != nil {
+	rollups, err := s.rollupsOf(ctx, r.sel, ways.rollup)
+	if err != nil {
+		return nil, nil, err
+	}
+	samples, err := s.slicesOf(ctx, r.sel, ways.memory)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.addFromMemory(ctx, r, append(samples, rollups...), sums); err != nil {
 		return nil, nil, err
 	}
 	if err := s.addFromEngine(ctx, r, ways.covered, false, sums); err != nil {
@@ -217,16 +229,12 @@ func (s *Service) addFromEngine(ctx context.Context, r *resolved, ts []target, c
 	})
 }
 
-// addFromMemory adds the targets' slices up, partition by partition.
-func (s *Service) addFromMemory(ctx context.Context, r *resolved, ts []target, sums *stackSums) error {
-	found, err := s.slicesOf(ctx, r.sel, ts)
-	if err != nil {
-		return err
-	}
+// addFromMemory adds slices up, partition by partition.
+func (s *Service) addFromMemory(ctx context.Context, r *resolved, found []*sampleSlice, sums *stackSums) error {
 	groups := byDict(found)
 	totals := make([][]int64, len(groups))
 	ids := make([][]warehouse.StacktraceID, len(groups))
-	err = s.parallel(ctx, len(groups), func(ctx context.Context, i int) error {
+	err := s.parallel(ctx, len(groups), func(ctx context.Context, i int) error {
 		ids[i] = groups[i][0].dict.stacks()
 		totals[i] = make([]int64, len(ids[i]))
 		for _, slice := range groups[i] {
@@ -255,7 +263,7 @@ func (s *Service) addFromMemory(ctx context.Context, r *resolved, ts []target, s
 // runFilter returns what of a slice is meant.
 func (r *resolved) runFilter(slice *sampleSlice) *runFilter {
 	f := &runFilter{series: r.series}
-	if !r.within.Covers(slice.span) {
+	if !slice.key.rollup && !r.within.Covers(slice.span) {
 		times := inHour(slice.part.Hour, r.within)
 		f.times = &times
 	}

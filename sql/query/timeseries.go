@@ -256,7 +256,7 @@ func (b *seriesBuilder) addSamples(ctx context.Context) error {
 	if err != nil || stacks != nil && len(stacks) == 0 {
 		return err
 	}
-	ways := b.service.split(b.found)
+	ways := b.service.split(b.found, false)
 	if err := b.addSlices(ctx, ways.memory, stacks); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -104,10 +105,11 @@ var ways = []struct {
 	directRows, wholeRows int64
 	manyStacks            int64
 }{
-	{"filled by the engine", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0, 0, 1 << 40},
+	{"filled by the engine", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, NoRollups: true}, 0, 0, 1 << 40},
 	{"whole parts", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 1 << 40, 1 << 40},
 	{"what is asked for", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 0, 20},
-	{"engine", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0, 0},
+	{"engine", Options{SmallRows: -1, SmallProfiles: -1, NoRollups: true}, 0, 0, 0},
+	{"engine and rollups", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0, 0},
 	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40, 30, 20},
 	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30, 30, 0},
 }
@@ -250,6 +252,9 @@ func (w *world) encode(p *warehouse.Part, facts []fact, defs func() bool) map[wa
 	w.encodeSamples(out, p, facts)
 	w.encodeProfiles(out, facts)
 	w.encodeDefinitions(out, p, facts, defs)
+	if p.Level >= warehouse.LevelFinal {
+		w.encodeTotals(out, p, facts)
+	}
 	w.describe(p, facts)
 	return out
 }
@@ -310,6 +315,33 @@ func (w *world) encodeProfiles(out map[warehouse.Table]encoded, facts []fact) {
 		}
 	}
 	w.put(out, warehouse.TableProfiles, block.ProfilesRecord(rows))
+}
+
+// encodeTotals writes what final blocks carry: sums by service, type and stacktrace.
+func (w *world) encodeTotals(out map[warehouse.Table]encoded, p *warehouse.Part, facts []fact) {
+	type key struct {
+		service, typ string
+		stack        warehouse.StacktraceID
+	}
+	sums := map[key]*block.StackTotal{}
+	for _, f := range facts {
+		for _, s := range f.samples {
+			k := key{f.service(), f.series.Type.String(), s.stack}
+			if sums[k] == nil {
+				sums[k] = &block.StackTotal{Hour: p.Hour, Service: k.service, Type: k.typ, Stacktrace: k.stack}
+			}
+			sums[k].Value = sums[k].Value.Add(decimal128.FromI64(s.value))
+			sums[k].Samples++
+		}
+	}
+	rows := make([]block.StackTotal, 0, len(sums))
+	for _, r := range sums {
+		rows = append(rows, *r)
+	}
+	slices.SortFunc(rows, func(a, b block.StackTotal) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.Type, b.Type), cmp.Compare(a.Stacktrace, b.Stacktrace))
+	})
+	w.put(out, warehouse.TableStackTotals, block.StackTotalsRecord(rows))
 }
 
 // encodeDefinitions writes the definitions that the dataset partition lacks, and
@@ -458,6 +490,6 @@ func (w *world) storeRandomly(rng *rand.Rand, facts []fact) {
 		objects[i] = append(objects[i], f)
 	}
 	for _, of := range objects {
-		w.store(uint8(rng.IntN(2)), of, func() bool { return rng.IntN(3) == 0 })
+		w.store([]uint8{0, 1, warehouse.LevelFinal}[rng.IntN(3)], of, func() bool { return rng.IntN(3) == 0 })
 	}
 }
