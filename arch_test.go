@@ -41,6 +41,7 @@ var imports = map[string]string{
 var layers = map[string][]string{
 	"warehouse": {
 		"warehouse",
+		"warehouse/failpoint",
 		"warehouse/profile warehouse/object warehouse/flame",
 		"warehouse/block",
 		"warehouse/segment warehouse/cache",
@@ -50,6 +51,7 @@ var layers = map[string][]string{
 		"sql/plan sql/macro sql/catalog",
 		"sql/worker sql/query",
 		"sql/statement",
+		"sql/sqltest",
 	},
 }
 
@@ -62,7 +64,7 @@ var fences = []struct{ module, only, why string }{
 	{"go.etcd.io/bbolt", "metastore", "as raft"},
 	{"github.com/thanos-io/objstore", "warehouse/object", "the rest sees our narrow view of a bucket"},
 	{"github.com/parquet-go/parquet-go", "warehouse/block warehouse/segment", "a format stays in its packages"},
-	{"github.com/apache/arrow-go", "warehouse/block warehouse/segment ingest sql pgwire", "columns stay between ingest, formats and sql"},
+	{"github.com/apache/arrow-go", "warehouse/block warehouse/segment ingest compactor sql pgwire", "columns stay between ingest, formats and sql"},
 	{"github.com/jackc/pgx", "pgwire", "protocol types are edge types"},
 	{"github.com/grafana/pyroscope/api", "api ingest/decode", "wire types stop at the endpoint"},
 	{"github.com/grafana/pyroscope-go", "cmd api", "only the process profiles itself"},

@@ -41,17 +41,17 @@ func (t seriesTable) write(wanted map[warehouse.SeriesID]struct{}) ([]byte, int6
 		}
 	}
 	slices.SortFunc(all, func(a, b warehouse.Series) int { return cmp.Compare(a.ID, b.ID) })
-	return writeTable(warehouse.TableSeries, func(append func(recordOf) error) error {
-		return append(block.SeriesRecord(all))
+	return writeTable(warehouse.TableSeries, func(add func(recordOf) error) error {
+		return add(block.SeriesRecord(all))
 	})
 }
 
 // recordOf is a record of some table.
 type recordOf = arrow.RecordBatch
 
-// writeTable makes a file of the records that fill appends, which it releases. It
+// writeTable makes a file of the records that fill adds, which it releases. It
 // returns the file and its rows; without rows there is no file.
-func writeTable(t warehouse.Table, fill func(append func(recordOf) error) error) ([]byte, int64, error) {
+func writeTable(t warehouse.Table, fill func(add func(recordOf) error) error) ([]byte, int64, error) {
 	w, err := block.NewWriter(t)
 	if err != nil {
 		return nil, 0, err

@@ -13,8 +13,8 @@ type Sections interface {
 }
 
 // openInputs makes inputs of parts, whose files are mapped when they are asked for.
-// close ends the use of all of them.
-func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part) (inputs []Input, close func()) {
+// end ends their use.
+func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part) (inputs []Input, end func()) {
 	var ends []func()
 	for _, p := range parts {
 		inputs = append(inputs, Input{Part: p, Data: func(t warehouse.Table) ([]byte, error) {

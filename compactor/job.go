@@ -56,10 +56,9 @@ func (w *Worker) do(ctx context.Context, j *running) {
 
 // stored is what a job has stored so far.
 type stored struct {
-	parts    []warehouse.Part
-	names    []string // of files, also of a block that is not whole
-	in, out  int64    // bytes
-	proposed bool     // the blocks may be registered
+	parts   []warehouse.Part
+	names   []string // of files, also of a block that is not whole
+	in, out int64    // bytes
 }
 
 func (s *stored) samples() (n int64) {

@@ -276,9 +276,9 @@ func (r *merger) finishBlock(profiles []block.ProfileRow, only bool) (*Block, er
 	if rows > 0 {
 		b.add(warehouse.TableSamples, w.samples.Finish(), rows)
 	}
-	data, n, err := writeTable(warehouse.TableProfiles, func(append func(recordOf) error) error {
+	data, n, err := writeTable(warehouse.TableProfiles, func(add func(recordOf) error) error {
 		for from := 0; from < len(profiles); from += block.MaxRowGroupRows {
-			if err := append(block.ProfilesRecord(profiles[from:min(len(profiles), from+block.MaxRowGroupRows)])); err != nil {
+			if err := add(block.ProfilesRecord(profiles[from:min(len(profiles), from+block.MaxRowGroupRows)])); err != nil {
 				return err
 			}
 		}
@@ -304,8 +304,8 @@ func (r *merger) finishBlock(profiles []block.ProfileRow, only bool) (*Block, er
 	}
 	b.add(warehouse.TableStacktraces, data, n)
 	if r.totals != nil {
-		if data, n, err = writeTable(warehouse.TableStackTotals, func(append func(recordOf) error) error {
-			return append(block.StackTotalsRecord(w.totals))
+		if data, n, err = writeTable(warehouse.TableStackTotals, func(add func(recordOf) error) error {
+			return add(block.StackTotalsRecord(w.totals))
 		}); err != nil {
 			return nil, err
 		}

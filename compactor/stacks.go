@@ -107,7 +107,7 @@ func (t *stackTable) write(wanted map[warehouse.StacktraceID]struct{}) ([]byte, 
 		}
 	}
 	slices.Sort(ids)
-	return writeTable(warehouse.TableStacktraces, func(append func(recordOf) error) error {
+	return writeTable(warehouse.TableStacktraces, func(add func(recordOf) error) error {
 		for len(ids) > 0 {
 			n, frames := 0, 0
 			for n < len(ids) && (n == 0 || frames < chunkFrames) {
@@ -115,7 +115,7 @@ func (t *stackTable) write(wanted map[warehouse.StacktraceID]struct{}) ([]byte, 
 				frames += p.to - p.from
 				n++
 			}
-			if err := append(t.record(ids[:n], frames)); err != nil {
+			if err := add(t.record(ids[:n], frames)); err != nil {
 				return err
 			}
 			ids = ids[n:]

@@ -118,7 +118,7 @@ func (w *Worker) take(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	jobs, err := w.opts.Jobs.TakeJobs(ctx, w.opts.Name, room)
 	if err != nil {
-		w.complain(ctx, "could not ask for jobs", err)
+		w.complain(ctx, "ask for jobs", err)
 		return
 	}
 	for _, job := range jobs {
@@ -152,7 +152,7 @@ func (w *Worker) renew(ctx context.Context) bool {
 	w.mu.Unlock()
 	lost, err := w.opts.Jobs.RenewJobs(ctx, w.opts.Name, refs)
 	if err != nil {
-		w.complain(ctx, "could not renew leases", err)
+		w.complain(ctx, "renew leases", err)
 		return false
 	}
 	w.mu.Lock()
@@ -167,8 +167,8 @@ func (w *Worker) renew(ctx context.Context) bool {
 
 // complain logs an error, unless the worker stops or there is no leader, as at each
 // start.
-func (w *Worker) complain(ctx context.Context, text string, err error) {
+func (w *Worker) complain(ctx context.Context, what string, err error) {
 	if ctx.Err() == nil && warehouse.KindOf(err) != warehouse.Unavailable {
-		w.opts.Logger.Warn(text, "err", err)
+		w.opts.Logger.Warn("the planner refused", "call", what, "err", err)
 	}
 }

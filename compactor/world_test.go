@@ -167,7 +167,7 @@ func (w *world) store(level uint8, facts []fact, defined map[any]bool) Input {
 	}
 	data, err := block.AppendParquet(nil, warehouse.TableSamples, recordOfRows(w.t, rows))
 	add(warehouse.TableSamples, data, int64(len(rows)), err)
-	data, n, err := writeTable(warehouse.TableProfiles, func(append func(recordOf) error) error { return append(block.ProfilesRecord(profiles)) })
+	data, n, err := writeTable(warehouse.TableProfiles, func(add func(recordOf) error) error { return add(block.ProfilesRecord(profiles)) })
 	add(warehouse.TableProfiles, data, n, err)
 	data, n, err = seriesTable(w.series).write(series)
 	add(warehouse.TableSeries, data, n, err)

@@ -186,7 +186,7 @@ func (h *harness) askSQL(ctx context.Context, tenant string) (view, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	rows, err := conn.Query(ctx, `
 		SELECT p.id, p.n, s.v
 		FROM (SELECT labels['id'] AS id, count(*) AS n FROM labeled_profiles GROUP BY 1) p
@@ -220,7 +220,10 @@ func (h *harness) readObjects(ctx context.Context, r *report) (map[string]view, 
 	mctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- meta.Run(mctx) }()
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		<-ended
+	}()
 	if err := meta.WaitReady(ctx); err != nil {
 		return nil, err
 	}
