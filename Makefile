@@ -63,7 +63,7 @@ e2e: build ## run the built binary: real clients, restart, kill
 .PHONY: crash
 crash: deps ## kill the server KILLS=200 times under load, half of them at failpoints, and account for every profile
 	go build -tags=$(TAGS),failpoints -o .bin/stackhouse-failpoints ./cmd/stackhouse
-	go run ./cmd/crash -binary .bin/stackhouse-failpoints -kills $(KILLS)
+	go run ./cmd/crashtest -binary .bin/stackhouse-failpoints -kills $(KILLS)
 
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for T=30s each

@@ -296,7 +296,7 @@ func TestNotice(t *testing.T) {
 	notice, err := os.ReadFile("NOTICE")
 	require.NoError(t, err)
 	seen := map[string]bool{module: true}
-	for _, p := range goList(t, "-deps", "./cmd/...") {
+	for _, p := range goList(t, "-deps", "./cmd/stackhouse") {
 		if p.Module == nil || seen[p.Module.Path] {
 			continue
 		}

@@ -1,4 +1,4 @@
-// Command crash kills a server again and again while profiles are pushed to it,
+// Command crashtest kills a server again and again while profiles are pushed to it,
 // and then says of every profile whether it is there exactly once.
 //
 //	make crash KILLS=200
