@@ -22,11 +22,11 @@ func numbers(n int) []byte {
 }
 
 // TestCompressor: messages of all sizes through one compressor, in any order,
-// come back; those in between are compressed thoroughly, small and large ones as usual.
+// come back; each at the level of its size.
 func TestCompressor(t *testing.T) {
 	t.Parallel()
 	c := newCompressor()
-	for _, size := range []int{0, 1, 300, thoroughFrom - 1, thoroughFrom, thoroughTo, thoroughTo + 1, 5, 3 * thoroughTo, 0, thoroughFrom} {
+	for _, size := range []int{0, 1, 300, bestTo, bestTo + 1, thoroughFrom - 1, thoroughFrom, thoroughTo, thoroughTo + 1, 5, 3 * thoroughTo, 0, thoroughFrom} {
 		body := numbers(size)
 		var out bytes.Buffer
 		c.Reset(&out)
@@ -36,7 +36,10 @@ func TestCompressor(t *testing.T) {
 
 		var want bytes.Buffer
 		level := usualLevel
-		if size >= thoroughFrom && size <= thoroughTo {
+		switch {
+		case size <= bestTo:
+			level = bestLevel
+		case size >= thoroughFrom && size <= thoroughTo:
 			level = thoroughLevel
 		}
 		z, err := gzip.NewWriterLevel(&want, level)

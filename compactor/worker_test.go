@@ -1,7 +1,6 @@
 package compactor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -269,13 +268,11 @@ func TestNewRefuses(t *testing.T) {
 	require.Equal(t, warehouse.Invalid, warehouse.KindOf(err))
 }
 
-// BenchmarkMerge: 64 segments of about 40,000 samples of one hour, as small pushes
-// of 12 series leave them.
-//
-//	go test -tags duckdb_arrow -run - -bench Merge ./compactor
-func BenchmarkMerge(b *testing.B) {
-	w := newWorld(b, 1)
-	rows := 0
+// mergeWorld is 64 segments of about 40,000 samples of one hour, as small pushes of
+// many series leave them.
+func mergeWorld(b *testing.B) (w *world, rows int) {
+	b.Helper()
+	w = newWorld(b, 1)
 	defined := map[any]bool{}
 	for range 64 {
 		var facts []fact
@@ -287,14 +284,34 @@ func BenchmarkMerge(b *testing.B) {
 		rows += n
 		w.store(0, facts, defined)
 	}
+	return w, rows
+}
+
+func report(b *testing.B, rows int) {
+	b.Helper()
+	perRun := b.Elapsed().Seconds() / float64(b.N)
+	b.ReportMetric(float64(rows)/perRun/1e6, "Mrows/s")
+	b.ReportMetric(perRun/float64(rows)*1e6, "s/Mrow")
+}
+
+// BenchmarkMerge: see mergeWorld.
+//
+//	go test -tags duckdb_arrow -run - -bench 'Merge|Copy' ./compactor
+func BenchmarkMerge(b *testing.B) {
+	w, rows := mergeWorld(b)
 	for _, level := range []uint8{1, 3} {
 		b.Run(fmt.Sprintf("level %d", level), func(b *testing.B) {
+			var size int64
 			for b.Loop() {
-				require.NoError(b, Merge{Level: level, NewID: ids()}.Run(b.Context(), w.parts, func(*Block) error { return nil }))
+				size = 0
+				require.NoError(b, Merge{Level: level, NewID: ids()}.Run(b.Context(), w.parts, func(blk *Block) error {
+					section, _ := blk.Part.Section(warehouse.TableSamples)
+					size += section.Size
+					return nil
+				}))
 			}
-			perRun := b.Elapsed().Seconds() / float64(cmp.Or(b.N, 1))
-			b.ReportMetric(float64(rows)/perRun/1e6, "Mrows/s")
-			b.ReportMetric(perRun/float64(rows)*1e6, "s/Mrow")
+			report(b, rows)
+			b.ReportMetric(float64(size)/float64(rows), "B/row")
 		})
 	}
 }

@@ -113,14 +113,15 @@ func (f *rollupFiller) add(r block.StackTotal) error {
 	if r.Value.Sign() <= 0 {
 		return warehouse.Errorf(warehouse.Corrupt, "stacktrace %d of service %q, type %q has the total %s", r.Stacktrace, r.Service, r.Type, r.Value.ToString(0))
 	}
-	if r.Value.HighBits() != 0 || r.Value.LowBits() > 1<<63-1 {
-		return warehouse.Errorf(warehouse.OutOfRange, "add %s up: the total exceeds 2^63-1: ask for a shorter time range", r.Type)
-	}
 	b := f.builders[f.at]
+	f.counts[f.at] += r.Samples
+	if r.Value.HighBits() != 0 || r.Value.LowBits() > 1<<63-1 {
+		b.slice.overflow = true // for whoever asks about this dataset
+		return nil
+	}
 	b.slice.dict.mu.Lock()
 	defer b.slice.dict.mu.Unlock()
 	b.add(0, 0, r.Stacktrace, int64(r.Value.LowBits()))
-	f.counts[f.at] += r.Samples
 	return nil
 }
 

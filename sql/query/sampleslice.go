@@ -19,6 +19,8 @@ type sampleSlice struct {
 	stacks []uint32 // numbers in dict
 	small  []uint32 // values, if all fit
 	large  []int64  // values otherwise
+
+	overflow bool // a total of it does not fit: no sum of it does
 }
 
 type sampleRun struct {
@@ -46,6 +48,9 @@ func (f *runFilter) accepts(r *sampleRun) bool {
 // addTo adds the samples of the picked runs to sums by number of stacktrace, and
 // reports whether all of them still fit.
 func (s *sampleSlice) addTo(sums []int64, f *runFilter) bool {
+	if s.overflow {
+		return false
+	}
 	if f.isEmpty() {
 		return s.addRows(sums, 0, len(s.stacks))
 	}
