@@ -146,10 +146,12 @@ func (h *harness) killAll(ctx context.Context) error {
 		h.writers = append(h.writers, w)
 		go w.run(wctx)
 	}
+	turn := 0
 	for n := range h.kills {
 		point := ""
-		if n%2 == 1 {
-			point = h.points[n/2%len(h.points)]
+		if 2*h.atPoints() <= n {
+			point = h.points[turn%len(h.points)]
+			turn++
 		}
 		if err := h.kill(ctx, point); err != nil {
 			return fmt.Errorf("kill %d: %w", n+1, err)
@@ -207,6 +209,14 @@ func (h *harness) start(ctx context.Context, failpoint string) error {
 		h.ready = append(h.ready, took)
 	}
 	return err
+}
+
+// atPoints returns the number of kills at failpoints.
+func (h *harness) atPoints() (n int) {
+	for _, kills := range h.reached {
+		n += kills
+	}
+	return n
 }
 
 func (h *harness) acked() (n int) {
