@@ -83,12 +83,13 @@ func TestUnique(t *testing.T) {
 func TestStable(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
-	for _, r := range relations {
-		fmt.Fprintf(&got, "%s %d, row type %d, array %d\n", r.Name, r.oid(), r.typeOID(), r.arrayOID())
+	for _, r := range allRelations {
+		fmt.Fprintf(&got, "%s %d, row type %d, array %d\n", r.qualifiedName(), r.oid(), r.typeOID(), r.arrayOID())
 	}
 	for _, f := range functions {
 		fmt.Fprintf(&got, "%s() %d\n", f.Name, f.oid())
 	}
+	require.EqualValues(t, schemaSystem, oidOf("schema", SystemSchema))
 	want, err := os.ReadFile("testdata/oids.txt")
 	require.NoError(t, err)
 	require.Equal(t, string(want), got.String())
@@ -152,6 +153,7 @@ func TestHygiene(t *testing.T) {
 func TestRegistry(t *testing.T) {
 	t.Parallel()
 	require.True(t, slices.IsSortedFunc(relations, func(a, b Relation) int { return strings.Compare(a.Name, b.Name) }))
+	require.True(t, slices.IsSortedFunc(systemRelations, func(a, b Relation) int { return strings.Compare(a.Name, b.Name) }))
 	require.True(t, slices.IsSortedFunc(functions, func(a, b Function) int { return strings.Compare(a.Name, b.Name) }))
 	i := newInstance(t)
 	types := func(columns []Column) {
@@ -161,14 +163,18 @@ func TestRegistry(t *testing.T) {
 			require.Equal(t, [][]string{{c.Type.name}}, rows, c.Name)
 		}
 	}
-	for _, r := range relations {
+	for _, r := range allRelations {
 		require.NotEmpty(t, r.Comment)
 		require.Equal(t, r.Kind == View, r.Definition != "")
 		for _, c := range r.Columns {
 			require.NotEmpty(t, c.Comment, "%s.%s", r.Name, c.Name)
 		}
 		types(r.Columns)
-		found, ok := RelationByName(r.Name)
+		byName := RelationByName
+		if r.System {
+			byName = SystemRelationByName
+		}
+		found, ok := byName(r.Name)
 		require.True(t, ok)
 		require.Equal(t, r, found)
 		if r.Kind == View {
@@ -182,8 +188,13 @@ func TestRegistry(t *testing.T) {
 		_, ok := FunctionByName(f.Name)
 		require.True(t, ok)
 	}
-	_, ok := RelationByName("nothing")
+	for _, name := range []string{"nothing", "blocks", "system.blocks"} {
+		_, ok := RelationByName(name)
+		require.False(t, ok)
+	}
+	_, ok := SystemRelationByName("samples")
 	require.False(t, ok)
+	require.Equal(t, systemRelations, SystemRelations())
 	_, ok = FunctionByName("nothing")
 	require.False(t, ok)
 }

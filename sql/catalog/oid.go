@@ -10,12 +10,13 @@ const (
 	ownerOID         = 10 // the role that owns everything
 	schemaCatalog    = 11 // pg_catalog
 	schemaPublic     = 2200
-	schemaInfo       = 13207 // information_schema, as in data/relation.csv
-	classType        = 1247  // pg_type
-	classProc        = 1255  // pg_proc
-	classRelation    = 1259  // pg_class
-	classDatabase    = 1262  // pg_database
-	classNamespace   = 2615  // pg_namespace
+	schemaInfo       = 13207      // information_schema, as in data/relation.csv
+	schemaSystem     = 1664675691 // system, by its name; some SQL files have the number
+	classType        = 1247       // pg_type
+	classProc        = 1255       // pg_proc
+	classRelation    = 1259       // pg_class
+	classDatabase    = 1262       // pg_database
+	classNamespace   = 2615       // pg_namespace
 	languageInternal = 12
 )
 
@@ -29,7 +30,7 @@ func oidOf(class, name string) uint32 {
 	return firstOID + h.Sum32()%(1<<31-firstOID)
 }
 
-func (r Relation) oid() uint32      { return oidOf("relation", r.Name) }
-func (r Relation) typeOID() uint32  { return oidOf("type", r.Name) }
-func (r Relation) arrayOID() uint32 { return oidOf("type", "_"+r.Name) }
+func (r Relation) oid() uint32      { return oidOf("relation", r.qualifiedName()) }
+func (r Relation) typeOID() uint32  { return oidOf("type", r.qualifiedName()) }
+func (r Relation) arrayOID() uint32 { return oidOf("type", "_"+r.qualifiedName()) }
 func (f Function) oid() uint32      { return oidOf("function", f.Name) }

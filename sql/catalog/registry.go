@@ -1,5 +1,7 @@
 package catalog
 
+import "slices"
+
 // Kind says how a relation shows in the catalogue.
 type Kind byte
 
@@ -9,9 +11,18 @@ const (
 	View  Kind = 'v' // a query over other relations, see Relation.Definition
 )
 
-// Relation is a relation of the schema public.
+// SystemSchema is the schema of the relations about the warehouse itself, and
+// SystemSchemaName what DuckDB calls it: it keeps the name system for itself.
+// [Rewrite] writes one for the other.
+const (
+	SystemSchema     = "system"
+	SystemSchemaName = "systemschema"
+)
+
+// Relation is a relation of the schema public, or of the schema system.
 type Relation struct {
 	Name       string
+	System     bool // it is in the schema system
 	Kind       Kind
 	Comment    string // what a row is
 	Columns    []Column
@@ -78,6 +89,39 @@ func RelationByName(name string) (Relation, bool) {
 		}
 	}
 	return Relation{}, false
+}
+
+// SystemRelations returns the relations of the schema system, by name. The caller
+// does not change them.
+func SystemRelations() []Relation { return systemRelations }
+
+// SystemRelationByName returns a relation of the schema system.
+func SystemRelationByName(name string) (Relation, bool) {
+	for _, r := range systemRelations {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return Relation{}, false
+}
+
+// allRelations are those of both schemas.
+var allRelations = slices.Concat(relations, systemRelations)
+
+// schema is the identifier of the relation's schema.
+func (r Relation) schema() int {
+	if r.System {
+		return schemaSystem
+	}
+	return schemaPublic
+}
+
+// qualifiedName is the name, with the schema unless that is public.
+func (r Relation) qualifiedName() string {
+	if r.System {
+		return SystemSchema + "." + r.Name
+	}
+	return r.Name
 }
 
 // FunctionByName returns a table function of the schema public.

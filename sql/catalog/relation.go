@@ -20,6 +20,9 @@ func (r *rewriter) relation(i int) bool {
 		return false
 	}
 	name := r.at(last).name
+	if last > i && r.at(last-2).name == SystemSchema {
+		return r.systemRelation(last)
+	}
 	schema := "pg_catalog"
 	switch {
 	case last > i:
@@ -49,4 +52,23 @@ func (r *rewriter) relation(i int) bool {
 	}
 	r.done = last + 1
 	return true
+}
+
+// systemRelation handles a relation of the schema system, whose name ends at a token.
+func (r *rewriter) systemRelation(last int) bool {
+	if _, ok := SystemRelationByName(r.at(last).name); !ok {
+		return false
+	}
+	r.replace(last-2, last-1, SystemSchemaName)
+	r.done = last + 1
+	return true
+}
+
+// isSystemColumn reports whether token i begins system.<relation>.<column>.
+func (r *rewriter) isSystemColumn(i int) bool {
+	if !r.isSchema(i, SystemSchema) || r.at(i-1).isPunct(".") || !r.at(i+3).isPunct(".") {
+		return false
+	}
+	_, ok := SystemRelationByName(r.at(i + 2).name)
+	return ok
 }

@@ -6,12 +6,14 @@ import (
 	"sync"
 )
 
-// Rewrite turns a statement that names something of PostgreSQL's catalogue into one
+// Rewrite turns a statement that names something of PostgreSQL's catalogue, or of the
+// schema system, into one
 // that DuckDB understands, given the database [Database] in its search path. It
 // knows tokens, not a grammar: what none of its rules is about, stays as it is, byte
 // by byte, and so do most statements as a whole. It takes any text.
 //
-//   - pg_catalog. is dropped, information_schema. becomes pgcat.infoschema.
+//   - pg_catalog. is dropped, information_schema. becomes pgcat.infoschema., and
+//     system. in front of its relations systemschema.
 //   - A relation that never has rows becomes an empty query of its columns, so that
 //     the instance need not hold some hundred tables for nothing (relation.go).
 //   - Casts to and from regclass, regtype and so on become look-ups (cast.go).
@@ -156,7 +158,7 @@ func (r *rewriter) qualifier(i int) bool {
 		r.replace(start, i+2, "")
 	case r.isSchema(i, "information_schema") && r.at(i+3).isPunct("("):
 		r.replace(start, i+2, "") // _pg_expandarray(
-	case r.isSchema(i, "information_schema") && r.at(i+3).isPunct("."):
+	case r.isSchema(i, "information_schema") && r.at(i+3).isPunct("."), r.isSystemColumn(i):
 		r.replace(start, i+2, "")
 	default:
 		return false

@@ -25,6 +25,10 @@ func TestRewrite(t *testing.T) {
 		"empty relation":            {"SELECT 1 FROM pg_catalog.pg_inherits i", "SELECT 1 FROM " + empty + " i"},
 		"empty relation, no alias":  {"SELECT 1 FROM pg_inherits WHERE true", "SELECT 1 FROM " + empty + " AS pg_inherits WHERE true"},
 		"empty information schema":  {"SELECT 1 FROM information_schema.triggers", "SELECT 1 FROM " + emptyInfo + " AS triggers"},
+		"schema system":             {`SELECT b.rows FROM system.blocks b JOIN "system".Jobs ON true`, `SELECT b.rows FROM systemschema.blocks b JOIN systemschema.Jobs ON true`},
+		"schema system, database":   {"SELECT 1 FROM prof.system.segments", "SELECT 1 FROM prof.systemschema.segments"},
+		"schema system, column":     {"SELECT system.jobs.state FROM system.jobs", "SELECT jobs.state FROM systemschema.jobs"},
+		"no system relation":        {"SELECT system.x.y, a.system.jobs.b FROM system.nothing", "SELECT system.x.y, a.system.jobs.b FROM system.nothing"},
 		"own query of that name":    {"with pg_inherits as (select 1) select * from pg_inherits", "with pg_inherits as (select 1) select * from pg_inherits"},
 		"no relation of that name":  {"SELECT * FROM pg_nothing", "SELECT * FROM pg_nothing"},
 

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// addRowTypes adds the row types of the relations of the schema public.
+// addRowTypes adds the row types of the relations.
 func addRowTypes(types *rowset) {
-	for _, r := range relations {
+	for _, r := range allRelations {
 		row := record{
-			"oid": r.typeOID(), "typname": r.Name, "typnamespace": schemaPublic, "typowner": ownerOID, "typlen": -1, "typbyval": false,
+			"oid": r.typeOID(), "typname": r.Name, "typnamespace": r.schema(), "typowner": ownerOID, "typlen": -1, "typbyval": false,
 			"typtype": "c", "typcategory": "C", "typispreferred": false, "typisdefined": true, "typdelim": ",",
 			"typrelid": r.oid(), "typsubscript": 0, "typelem": 0, "typarray": r.arrayOID(),
 			"typinput": 2290, "typoutput": 2291, "typreceive": 2402, "typsend": 2403, // record_in, …
@@ -44,7 +44,7 @@ func (s *system) classRows() *rowset {
 		}
 		if kind == Table {
 			row["relam"] = 2 // heap, as clients expect of a table
-			if schema == schemaPublic {
+			if schema == schemaPublic || schema == schemaSystem {
 				row["relreplident"] = "d" // or psql shows that it is missing
 			}
 		}
@@ -53,8 +53,8 @@ func (s *system) classRows() *rowset {
 	s.relations.each(func(value func(string) string) {
 		add(value("oid"), value("relname"), value("relnamespace"), 0, Kind(value("relkind")[0]), natts[value("oid")])
 	})
-	for _, r := range relations {
-		add(r.oid(), r.Name, schemaPublic, r.typeOID(), r.Kind, len(r.Columns))
+	for _, r := range allRelations {
+		add(r.oid(), r.Name, r.schema(), r.typeOID(), r.Kind, len(r.Columns))
 	}
 	return rows
 }
@@ -84,7 +84,7 @@ func (s *system) attributeRows() *rowset {
 			"atttypmod": value("atttypmod"), "attndims": value("attndims"), "attnotnull": value("attnotnull"), "attcollation": value("attcollation"),
 		})
 	})
-	for _, r := range relations {
+	for _, r := range allRelations {
 		for i, c := range r.Columns {
 			add(r.oid(), i+1, c.Name, fmt.Sprint(c.Type.OID), record{
 				"attndims":   strings.Count(c.Type.DuckDB, "[]"),
@@ -165,7 +165,8 @@ func (f Function) describe(procs, signatures *rowset) {
 	})
 }
 
-// addComments adds the comments on what is in the schema public, and on the schema.
+// addComments adds the comments on what is in the schemas public and system, and on
+// the schemas.
 func addComments(descriptions *rowset) {
 	add := func(oid uint32, class, column int, text string) {
 		if text != "" {
@@ -173,7 +174,8 @@ func addComments(descriptions *rowset) {
 		}
 	}
 	add(schemaPublic, classNamespace, 0, "profiles of the tenant")
-	for _, r := range relations {
+	add(schemaSystem, classNamespace, 0, "how the profiles of the tenant are stored")
+	for _, r := range allRelations {
 		add(r.oid(), classRelation, 0, r.Comment)
 		for i, c := range r.Columns {
 			add(r.oid(), classRelation, i+1, c.Comment)
@@ -187,7 +189,7 @@ func addComments(descriptions *rowset) {
 // definitions lists the queries of the views.
 func definitions() *rowset {
 	s := &rowset{columns: []string{"oid", "definition"}}
-	for _, r := range relations {
+	for _, r := range allRelations {
 		if r.Kind == View {
 			s.add(record{"oid": r.oid(), "definition": r.Definition})
 		}
@@ -197,9 +199,9 @@ func definitions() *rowset {
 
 // addTypeNames adds the names of the row types.
 func addTypeNames(s *rowset) {
-	for _, r := range relations {
+	for _, r := range allRelations {
 		s.rows = append(s.rows,
-			[]string{strconv.FormatUint(uint64(r.typeOID()), 10), r.Name},
-			[]string{strconv.FormatUint(uint64(r.arrayOID()), 10), r.Name + "[]"})
+			[]string{strconv.FormatUint(uint64(r.typeOID()), 10), r.qualifiedName()},
+			[]string{strconv.FormatUint(uint64(r.arrayOID()), 10), r.qualifiedName() + "[]"})
 	}
 }

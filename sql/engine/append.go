@@ -10,8 +10,9 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// Append adds the rows of rec to a table with the same columns: BIGINT, INTEGER
-// and VARCHAR, from Arrow's int64, int32, strings and dictionaries of strings.
+// Append adds the rows of rec to a table with the same columns: BIGINT, INTEGER,
+// VARCHAR, TIMESTAMPTZ and VARCHAR[], from Arrow's int64, int32, strings and
+// dictionaries of strings, timestamps in microseconds, and lists of these.
 //
 // The rows are copied value by value. DuckDB can take Arrow arrays as they are,
 // but was seen to crash over memory that is Go's.
@@ -28,7 +29,7 @@ func (i *Instance) Append(ctx context.Context, database, schema, table string, r
 		if columns[c], err = newAppendColumn(a); err != nil {
 			return warehouse.Errorf(warehouse.Internal, "append to %s: column %s: %w", table, rec.ColumnName(c), err)
 		}
-		types[c] = duckdb.CreateLogicalType(columns[c].duckdb)
+		types[c] = columns[c].logicalType()
 	}
 	return i.interruptible(ctx, func() error {
 		var app duckdb.Appender
@@ -65,28 +66,67 @@ type appendColumn struct {
 	array  arrow.Array
 	duckdb duckdb.Type
 	put    func(v duckdb.Vector, at, row int)
+	elem   *appendColumn // of a list
+}
+
+// logicalType returns the column's type. The caller destroys it.
+func (c *appendColumn) logicalType() duckdb.LogicalType {
+	if c.elem == nil {
+		return duckdb.CreateLogicalType(c.duckdb)
+	}
+	elem := c.elem.logicalType()
+	defer duckdb.DestroyLogicalType(&elem)
+	return duckdb.CreateListType(elem)
 }
 
 func newAppendColumn(a arrow.Array) (appendColumn, error) {
 	switch a := a.(type) {
 	case *array.Int64:
-		return appendColumn{a, duckdb.TypeBigInt, func(v duckdb.Vector, at, row int) {
-			*(*int64)(unsafe.Add(duckdb.VectorGetData(v), 8*at)) = a.Value(row)
-		}}, nil
+		return appendColumn{array: a, duckdb: duckdb.TypeBigInt, put: func(v duckdb.Vector, at, row int) { putInt64(v, at, a.Value(row)) }}, nil
+	case *array.Timestamp:
+		if t, ok := a.DataType().(*arrow.TimestampType); ok && t.Unit == arrow.Microsecond {
+			return appendColumn{array: a, duckdb: duckdb.TypeTimestampTZ, put: func(v duckdb.Vector, at, row int) { putInt64(v, at, int64(a.Value(row))) }}, nil
+		}
+	case *array.List:
+		return newAppendList(a)
 	case *array.Int32:
-		return appendColumn{a, duckdb.TypeInteger, func(v duckdb.Vector, at, row int) {
+		return appendColumn{array: a, duckdb: duckdb.TypeInteger, put: func(v duckdb.Vector, at, row int) {
 			*(*int32)(unsafe.Add(duckdb.VectorGetData(v), 4*at)) = a.Value(row)
 		}}, nil
 	case *array.String:
-		return appendColumn{a, duckdb.TypeVarchar, func(v duckdb.Vector, at, row int) { putString(v, at, a.Value(row)) }}, nil
+		return appendColumn{array: a, duckdb: duckdb.TypeVarchar, put: func(v duckdb.Vector, at, row int) { putString(v, at, a.Value(row)) }}, nil
 	case *array.Dictionary:
 		if names, ok := a.Dictionary().(*array.String); ok {
-			return appendColumn{a, duckdb.TypeVarchar, func(v duckdb.Vector, at, row int) {
+			return appendColumn{array: a, duckdb: duckdb.TypeVarchar, put: func(v duckdb.Vector, at, row int) {
 				putString(v, at, names.Value(a.GetValueIndex(row)))
 			}}, nil
 		}
 	}
 	return appendColumn{}, warehouse.Errorf(warehouse.Internal, "type %s is not supported", a.DataType())
+}
+
+// newAppendList copies lists: a vector of them has all elements in a vector below it.
+func newAppendList(a *array.List) (appendColumn, error) {
+	elem, err := newAppendColumn(a.ListValues())
+	if err != nil {
+		return appendColumn{}, err
+	}
+	return appendColumn{array: a, duckdb: duckdb.TypeList, elem: &elem, put: func(v duckdb.Vector, at, row int) {
+		from, to := a.ValueOffsets(row)
+		start, n := duckdb.ListVectorGetSize(v), duckdb.IdxT(to-from)
+		duckdb.ListVectorReserve(v, start+n)
+		below := duckdb.ListVectorGetChild(v)
+		for i := range int(n) {
+			elem.set(below, int(start)+i, int(from)+i)
+		}
+		duckdb.ListVectorSetSize(v, start+n)
+		entry := duckdb.NewListEntry(uint64(start), uint64(n))
+		*(*duckdb.ListEntry)(unsafe.Add(duckdb.VectorGetData(v), int(unsafe.Sizeof(entry))*at)) = entry
+	}}, nil
+}
+
+func putInt64(v duckdb.Vector, at int, value int64) {
+	*(*int64)(unsafe.Add(duckdb.VectorGetData(v), 8*at)) = value
 }
 
 func putString(v duckdb.Vector, at int, s string) {
@@ -95,11 +135,16 @@ func putString(v duckdb.Vector, at int, s string) {
 
 func (c *appendColumn) fill(v duckdb.Vector, from, to int) {
 	for row := from; row < to; row++ {
-		if c.array.IsNull(row) {
-			duckdb.VectorEnsureValidityWritable(v)
-			duckdb.ValiditySetRowInvalid(duckdb.VectorGetValidity(v), duckdb.IdxT(row-from))
-			continue
-		}
-		c.put(v, row-from, row)
+		c.set(v, row-from, row)
 	}
+}
+
+// set copies one value.
+func (c *appendColumn) set(v duckdb.Vector, at, row int) {
+	if c.array.IsNull(row) {
+		duckdb.VectorEnsureValidityWritable(v)
+		duckdb.ValiditySetRowInvalid(duckdb.VectorGetValidity(v), duckdb.IdxT(at))
+		return
+	}
+	c.put(v, at, row)
 }

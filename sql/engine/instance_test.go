@@ -227,6 +227,63 @@ func TestAppend(t *testing.T) {
 	require.Error(t, i.Append(t.Context(), "o'er", "s", "nothing", rec))
 }
 
+func TestAppendTimesAndLists(t *testing.T) {
+	t.Parallel()
+	i := openTestInstance(t, Options{Threads: 1})
+	require.NoError(t, i.Exec(t.Context(), `CREATE TABLE t(moment TIMESTAMPTZ, words VARCHAR[])`))
+	list := arrow.ListOf(arrow.BinaryTypes.String)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "at", Type: arrow.FixedWidthTypes.Timestamp_us, Nullable: true}, {Name: "words", Type: list, Nullable: true},
+	}, nil))
+	defer b.Release()
+	const rows = 5000
+	for n := range rows {
+		times, lists := b.Field(0).(*array.TimestampBuilder), b.Field(1).(*array.ListBuilder)
+		if n%7 == 0 {
+			times.AppendNull()
+			lists.AppendNull()
+			continue
+		}
+		times.Append(arrow.Timestamp(n))
+		lists.Append(true)
+		for k := range n % 4 {
+			lists.ValueBuilder().(*array.StringBuilder).Append(strings.Repeat("é", n%20+k))
+		}
+		if n%4 == 3 {
+			lists.ValueBuilder().AppendNull()
+		}
+	}
+	rec := b.NewRecordBatch()
+	defer rec.Release()
+	require.NoError(t, i.Append(t.Context(), "memory", "main", "t", rec))
+	// Plain addition: what the builder got.
+	var micros, items, length, nulls int
+	for n := range rows {
+		if n%7 == 0 {
+			continue
+		}
+		micros, items = micros+n, items+n%4
+		for k := range n % 4 {
+			length += n%20 + k
+		}
+		if n%4 == 3 {
+			items, nulls = items+1, nulls+1
+		}
+	}
+	require.Equal(t, fmt.Sprintf("715 %d %d %d %d", micros, items, length, nulls), text(t, i, `SELECT concat_ws(' ',
+		(SELECT count(*) FROM t WHERE moment IS NULL AND words IS NULL), (SELECT sum(epoch_us(moment)) FROM t), (SELECT sum(len(words)) FROM t),
+		sum(length(word)), count(*) FILTER (word IS NULL)) FROM (SELECT unnest(words) AS word FROM t)`))
+
+	millis := array.NewTimestampBuilder(memory.DefaultAllocator, &arrow.TimestampType{Unit: arrow.Millisecond})
+	defer millis.Release()
+	millis.Append(1)
+	column := millis.NewArray()
+	defer column.Release()
+	other := array.NewRecordBatch(arrow.NewSchema([]arrow.Field{{Name: "at", Type: column.DataType()}}, nil), []arrow.Array{column}, 1)
+	defer other.Release()
+	require.ErrorContains(t, i.Append(t.Context(), "memory", "main", "t", other), "is not supported")
+}
+
 func TestBrokenInstance(t *testing.T) {
 	t.Parallel()
 	i := openTestInstance(t, Options{Threads: 1})

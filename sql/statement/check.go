@@ -32,6 +32,7 @@ const (
 // checked is what a statement that passed the check names.
 type checked struct {
 	relations map[string]bool // of the schema public, in lower case
+	system    map[string]bool // relations of the schema system
 	catalog   bool            // it names something of PostgreSQL's catalogue
 	calls     []call          // of product functions, by their place
 	params    int             // the greatest number of a parameter
@@ -89,7 +90,7 @@ func (c *checker) check(s *syntax) (*checked, error) {
 	default:
 		return nil, errSeveral()
 	}
-	c.out.relations = map[string]bool{}
+	c.out.relations, c.out.system = map[string]bool{}, map[string]bool{}
 	for _, p := range s.Statements[0].list("named_param_map") {
 		if err := c.param(p); err != nil {
 			return nil, err
@@ -267,6 +268,11 @@ func (c *checker) table(o node, sc *scope) (int, error) {
 			c.out.catalog = true
 			return 1, nil
 		}
+	case c.isOwn(database) && schema == catalog.SystemSchemaName:
+		if _, ok := catalog.SystemRelationByName(name); ok {
+			c.out.system[name] = true
+			return 1, nil
+		}
 	case database == "" && schema == catalog.Database && c.dict.IsRelation(name),
 		strings.EqualFold(database, catalog.Database) && (schema == "infoschema" && c.dict.IsInfoRelation(name) || schema == "main" && c.dict.IsRelation(name)):
 		c.out.catalog = true
@@ -441,6 +447,9 @@ func (c *checker) refuse(name, schema string, o node) error {
 	}
 	return errorf(stateUndefinedFunction, "function %s does not exist", name).at(o.location())
 }
+
+// reads reports whether the statement reads anything of a snapshot.
+func (c *checked) reads() bool { return len(c.relations)+len(c.system)+len(c.calls) > 0 }
 
 // own are the stored relations that names of the schema public stand for.
 func own(relations map[string]bool) map[warehouse.Table]bool {

@@ -9,6 +9,7 @@
 //	execute.go    arguments → plan → snapshot → files → rows
 //	literal.go    arguments as expressions of their types
 //	flamegraph.go the rows of product functions, by the profiling API's code
+//	system.go     the rows of the schema system, from the snapshot
 //	rows.go       rows as they are made; explain.go for EXPLAIN
 //	error.go      whatever fails, as an *[Error] with its SQLSTATE and place
 //

@@ -186,6 +186,9 @@ func (r *running) start(ctx context.Context) (Rows, error) {
 		for _, c := range job.Calls {
 			c.Rows.Release()
 		}
+		for _, s := range job.System {
+			s.Rows.Release()
+		}
 	}()
 	for i, a := range r.calls {
 		rec, err := a.rows(ctx, r.service.opts.Query.At(r.snapshot), r.sess.Tenant)
@@ -194,6 +197,7 @@ func (r *running) start(ctx context.Context) (Rows, error) {
 		}
 		job.Calls = append(job.Calls, worker.Call{Table: r.prepared.calls[i].table(i), Function: a.function, Rows: rec})
 	}
+	job.System = r.systemRows()
 	if job.Relations, err = r.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -210,7 +214,7 @@ func (r *running) start(ctx context.Context) (Rows, error) {
 
 // pin takes a snapshot, or the transaction's, if the statement reads anything.
 func (r *running) pin(ctx context.Context) error {
-	if len(r.prepared.named.relations) == 0 && len(r.calls) == 0 {
+	if !r.prepared.named.reads() {
 		return nil
 	}
 	take := func() (Releaser, error) { return r.service.opts.Index.Snapshot(ctx) }

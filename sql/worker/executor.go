@@ -19,7 +19,7 @@ import (
 type Executor struct {
 	instance
 	temp  string   // its folder for what does not fit into memory, or ""
-	calls []string // tables of the statement before
+	made  []string // tables of the statement before, with their schemas
 	bound map[warehouse.Table]bool
 }
 
@@ -72,6 +72,16 @@ type Job struct {
 
 	// Calls are the rows of product functions, in tables of CallSchema.
 	Calls []Call
+
+	// System are the rows of the relations of the schema system that the statement
+	// names.
+	System []SystemRows
+}
+
+// SystemRows are the rows of a relation of the schema system.
+type SystemRows struct {
+	Relation catalog.Relation
+	Rows     arrow.RecordBatch // its columns are those of the relation
 }
 
 // Call is the result of a product function.
@@ -99,17 +109,22 @@ func (e *Executor) Run(ctx context.Context, job Job) (*engine.Rows, error) {
 			return nil, err
 		}
 	}
+	for _, s := range job.System {
+		if err := e.Append(ctx, e.database, catalog.SystemSchemaName, s.Relation.Name, s.Rows); err != nil {
+			return nil, err
+		}
+	}
 	return e.Query(ctx, job.Text)
 }
 
 // prepare returns the statements that bind a job's relations and make the tables of
-// its calls.
+// its calls and of its system relations.
 func (e *Executor) prepare(job Job) string {
 	var b strings.Builder
-	for _, name := range e.calls {
-		b.WriteString("DROP TABLE IF EXISTS " + CallSchema + "." + quoteName(name) + ";\n")
+	for _, name := range e.made {
+		b.WriteString("DROP TABLE IF EXISTS " + name + ";\n")
 	}
-	e.calls = e.calls[:0]
+	e.made = e.made[:0]
 	for _, t := range stored {
 		files, named := job.Relations[t]
 		if !named && !e.bound[t] {
@@ -120,7 +135,11 @@ func (e *Executor) prepare(job Job) string {
 	}
 	for _, c := range job.Calls {
 		b.WriteString(createCall(c.Table, c.Function))
-		e.calls = append(e.calls, c.Table)
+		e.made = append(e.made, CallSchema+"."+quoteName(c.Table))
+	}
+	for _, s := range job.System {
+		b.WriteString(createSystem(s.Relation))
+		e.made = append(e.made, catalog.SystemSchemaName+"."+quoteName(s.Relation.Name))
 	}
 	return b.String()
 }

@@ -22,7 +22,7 @@ const (
 // schemas ambiguous.
 var reserved = map[string]bool{
 	"memory": true, "temp": true, "system": true, "main": true, schemaPublic: true, CallSchema: true,
-	catalog.Database: true, "pg_catalog": true, "information_schema": true,
+	catalog.Database: true, "pg_catalog": true, "information_schema": true, catalog.SystemSchemaName: true,
 }
 
 // Database returns the name of a tenant's database: the tenant, with an underscore
@@ -47,8 +47,8 @@ var settings = []engine.Setting{
 
 // createDatabase makes a tenant's empty database the current one.
 func createDatabase(database string) string {
-	return fmt.Sprintf("ATTACH ':memory:' AS %[1]s; CREATE SCHEMA %[1]s.%[2]s; CREATE SCHEMA %[1]s.%[3]s; USE %[1]s.%[2]s;\n",
-		quoteName(database), schemaPublic, CallSchema)
+	return fmt.Sprintf("ATTACH ':memory:' AS %[1]s; CREATE SCHEMA %[1]s.%[2]s; CREATE SCHEMA %[1]s.%[3]s; CREATE SCHEMA %[1]s.%[4]s; USE %[1]s.%[2]s;\n",
+		quoteName(database), schemaPublic, CallSchema, catalog.SystemSchemaName)
 }
 
 // createTables makes the stored relations as empty tables.
@@ -57,6 +57,15 @@ func createTables() string {
 	for _, t := range stored {
 		r := relation(t)
 		fmt.Fprintf(&b, "CREATE TABLE %s (%s);\n", r.Name, columns(r.Columns))
+	}
+	return b.String()
+}
+
+// createSystem makes relations of the schema system, without rows.
+func createSystem(relations ...catalog.Relation) string {
+	var b strings.Builder
+	for _, r := range relations {
+		fmt.Fprintf(&b, "CREATE TABLE %s.%s (%s);\n", catalog.SystemSchemaName, r.Name, columns(r.Columns))
 	}
 	return b.String()
 }

@@ -30,7 +30,7 @@ func openPlanner(tenant warehouse.Tenant, o *Options) (*Planner, error) {
 		return nil, err
 	}
 	p := &Planner{instance{Instance: ix, database: Database(tenant), catalog: o.Catalog}}
-	err = p.fill(createTables() + createViews() + createFunctions() + macro.Clock())
+	err = p.fill(createTables() + createSystem(catalog.SystemRelations()...) + createViews() + createFunctions() + macro.Clock())
 	if err != nil {
 		ix.Close()
 		return nil, err

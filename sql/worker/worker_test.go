@@ -190,6 +190,24 @@ func TestRunAppendsCalls(t *testing.T) {
 	require.Error(t, err, "it is gone with its job")
 }
 
+func TestRunAppendsSystemRows(t *testing.T) {
+	t.Parallel()
+	e, release, err := open(t, nil).Executor(t.Context(), "system")
+	require.NoError(t, err)
+	defer release()
+	r := catalog.Relation{Name: "blocks", System: true, Columns: catalog.SystemRelations()[0].Columns[:1]}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "object", Type: arrow.BinaryTypes.String}}, nil))
+	defer b.Release()
+	for n := range 2 {
+		b.Field(0).(*array.StringBuilder).Append([]string{"a", "b"}[n])
+		rec := b.NewRecordBatch()
+		require.Equal(t, []string{[]string{"a", "b"}[n]}, run(t, e, Job{Text: "SELECT * FROM systemschema.blocks", System: []SystemRows{{r, rec}}}))
+		rec.Release()
+	}
+	_, err = e.Run(t.Context(), Job{Session: Session{Now: now}, Text: "SELECT * FROM systemschema.blocks"})
+	require.Error(t, err, "they are gone with their job")
+}
+
 // TestSpillIsRemoved: what does not fit into memory goes to the executor's own folder.
 func TestSpillIsRemoved(t *testing.T) {
 	t.Parallel()

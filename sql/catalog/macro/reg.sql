@@ -10,15 +10,16 @@
 -- columns under names that no caller has.
 
 CREATE MACRO pgcat.main.schema_id(schema_name) AS CASE schema_name
-    WHEN 'public' THEN 2200::UINTEGER WHEN 'pg_catalog' THEN 11::UINTEGER WHEN 'information_schema' THEN 13207::UINTEGER END;
+    WHEN 'public' THEN 2200::UINTEGER WHEN 'pg_catalog' THEN 11::UINTEGER WHEN 'information_schema' THEN 13207::UINTEGER
+    WHEN 'system' THEN 1664675691::UINTEGER END;
 
-CREATE MACRO pgcat.main.schema_prefix(schema_oid) AS CASE schema_oid WHEN 13207 THEN 'information_schema.' ELSE '' END;
+CREATE MACRO pgcat.main.schema_prefix(schema_oid) AS CASE schema_oid WHEN 13207 THEN 'information_schema.' WHEN 1664675691 THEN 'system.' ELSE '' END;
 
 CREATE MACRO pgcat.main.find_class(object_name) AS (
   SELECT min(_oid) FROM (SELECT oid AS _oid, relname AS _relname, relnamespace AS _relnamespace FROM pgcat.main.pg_class)
   WHERE _relname = pgcat.main.parse_ident(object_name)[-1]
-    AND _relnamespace IN (11, 2200, 13207)
-    AND coalesce(_relnamespace = pgcat.main.schema_id(pgcat.main.parse_ident(object_name)[-2]), _relnamespace <> 13207));
+    AND _relnamespace IN (11, 2200, 13207, 1664675691)
+    AND coalesce(_relnamespace = pgcat.main.schema_id(pgcat.main.parse_ident(object_name)[-2]), _relnamespace IN (11, 2200)));
 
 CREATE MACRO pgcat.main.regclass_in(object_name) AS CASE
     WHEN object_name IS NULL THEN NULL
@@ -50,7 +51,8 @@ CREATE MACRO pgcat.main.find_type(object_name) AS coalesce(
        THEN '_' || pgcat.main.parse_ident(pgcat.main.plain_type(object_name)[:-3])[-1]
        ELSE pgcat.main.parse_ident(pgcat.main.plain_type(object_name))[-1] END
      AND NOT contains(trim(pgcat.main.plain_type(object_name), '[]'), ' ')
-     AND CASE WHEN starts_with(lower(object_name::VARCHAR), 'information_schema.') THEN _typnamespace = 13207 ELSE _typnamespace IN (11, 2200) END),
+     AND CASE WHEN starts_with(lower(object_name::VARCHAR), 'information_schema.') THEN _typnamespace = 13207
+       WHEN starts_with(lower(object_name::VARCHAR), 'system.') THEN _typnamespace = 1664675691 ELSE _typnamespace IN (11, 2200) END),
   (SELECT min(_oid) FROM (SELECT oid AS _oid, name AS _name FROM pgcat.data.type_name)
    WHERE _name = CASE regexp_replace(lower(pgcat.main.plain_type(object_name)), '\[\]$', '')
        WHEN 'int' THEN 'integer' WHEN 'float' THEN 'double precision' WHEN 'decimal' THEN 'numeric' WHEN 'dec' THEN 'numeric'
@@ -117,7 +119,8 @@ CREATE MACRO pgcat.main.regnamespace_in(object_name) AS CASE
   END;
 
 CREATE MACRO pgcat.main.regnamespace_out(object_oid) AS CASE object_oid::VARCHAR
-    WHEN '0' THEN '-' WHEN '11' THEN 'pg_catalog' WHEN '2200' THEN 'public' WHEN '13207' THEN 'information_schema' ELSE object_oid::VARCHAR END;
+    WHEN '0' THEN '-' WHEN '11' THEN 'pg_catalog' WHEN '2200' THEN 'public' WHEN '13207' THEN 'information_schema'
+    WHEN '1664675691' THEN 'system' ELSE object_oid::VARCHAR END;
 
 CREATE MACRO pgcat.main.to_regrole(object_name) AS CASE
     WHEN TRY_CAST(object_name AS UINTEGER) IS NOT NULL THEN TRY_CAST(object_name AS UINTEGER)

@@ -1,1 +1,1 @@
-SELECT * FROM pgcat.main.pg_stat_all_tables WHERE schemaname = 'public'
+SELECT * FROM pgcat.main.pg_stat_all_tables WHERE schemaname IN ('public', 'system')

@@ -1,0 +1,49 @@
+package catalog
+
+import "slices"
+
+// systemPartColumns are those of a part of what is stored: a segment or a block.
+var systemPartColumns = []Column{
+	{Name: "object", Type: text, Comment: "id of the stored object"},
+	{Name: "level", Type: integer, Comment: "0 a segment, 1 and 2 merged once and again, 3 final"},
+	{Name: "hour", Type: timestamp, Comment: "start of the hour whose profiles it has"},
+	{Name: "from", Type: timestamp, Comment: "time of its first profile"},
+	{Name: "to", Type: timestamp, Comment: "time of its last profile"},
+	{Name: "rows", Type: bigint, Comment: "number of its samples"},
+	{Name: "bytes", Type: bigint, Comment: "size of what is stored of the tenant in it, in bytes"},
+	{Name: "services", Type: textArray, Comment: "services that have profiles in it, sorted"},
+	{Name: "created", Type: timestamp, Comment: "when the object was made, to the millisecond"},
+}
+
+// systemRelations are sorted by name. Their rows are those of the statement's
+// snapshot, for the tenant who asks.
+var systemRelations = []Relation{
+	{
+		Name: "blocks", System: true, Kind: Table,
+		Comment: "one row for each block: what was merged of an hour",
+		Columns: systemPartColumns,
+	},
+	{
+		Name: "jobs", System: true, Kind: Table,
+		Comment: "one row for each job that merges parts of an hour and is not done",
+		Columns: []Column{
+			{Name: "id", Type: text, Comment: "id of the job"},
+			{Name: "level", Type: integer, Comment: "level of the block that is made, as blocks.level"},
+			{Name: "hour", Type: timestamp, Comment: "start of the hour whose parts are merged"},
+			{Name: "inputs", Type: textArray, Comment: "objects that are merged, as in segments.object and blocks.object"},
+			{Name: "bytes", Type: bigint, Comment: "size of the inputs, in bytes"},
+			{Name: "state", Type: text, Comment: "waiting, running, or set aside: failed too often, its parts stay as they are"},
+			{Name: "worker", Type: text, Nullable: true, Comment: "who runs it; NULL unless it is running"},
+			{Name: "attempts", Type: integer, Comment: "how often it was given to a worker"},
+			{Name: "failures", Type: integer, Comment: "how often it failed"},
+			{Name: "reason", Type: text, Nullable: true, Comment: "why it failed the last time; NULL if it never did"},
+			{Name: "since", Type: timestamp, Comment: "when it was planned"},
+			{Name: "failed_at", Type: timestamp, Nullable: true, Comment: "when it failed the last time; NULL if it never did"},
+		},
+	},
+	{
+		Name: "segments", System: true, Kind: Table,
+		Comment: "one row for each segment and hour in it: what was pushed and is not merged yet",
+		Columns: slices.Clip(systemPartColumns),
+	},
+}
