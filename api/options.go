@@ -49,6 +49,10 @@ type Options struct {
 	// always ready.
 	Ready func(ctx context.Context) error
 
+	// Status tells how profiles are stored and merged, for the page /status. Nil
+	// means that it is not known.
+	Status func(ctx context.Context) (*Status, error)
+
 	// Info describes the process. Nil means nothing is known.
 	Info func() Info
 

@@ -114,6 +114,7 @@ func TestPage(t *testing.T) {
 	require.NotContains(t, res.body, "secret-service")
 	require.NotContains(t, text, "X-Scope-OrgID")
 	require.NotContains(t, text, "not ready")
+	require.Contains(t, res.body, `<a href="/status">`)
 	require.Equal(t, 1, released)
 
 	other := textOf(ts.do(t, "GET", "/", "", tenantHeader, "team-b").body)
@@ -184,7 +185,7 @@ func TestPageLoadsNothing(t *testing.T) {
 	t.Parallel()
 	var released int
 	ts := start(t, withIndex(someIndex(&released)))
-	for path, status := range map[string]int{"/": 200, "/nowhere": 404} {
+	for path, status := range map[string]int{"/": 200, "/status": 200, "/nowhere": 404} {
 		res := ts.do(t, "GET", path, "", "Accept", "text/html,application/xhtml+xml")
 		require.Equal(t, status, res.status)
 		csp := res.header.Get("Content-Security-Policy")

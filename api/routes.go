@@ -62,6 +62,7 @@ func (s *Server) routes() []route {
 		{path: "/debug/pprof/trace", methods: get, handler: http.HandlerFunc(debugTrace)},
 
 		// People.
+		{path: "/status", methods: get, handler: s.endpoint(s.status)},
 		{path: "/{$}", methods: get, handler: s.endpoint(s.page)},
 		{path: "/", methods: get + " " + post, handler: s.endpoint(s.notFound)},
 	}

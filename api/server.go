@@ -25,6 +25,7 @@ type Server struct {
 	queries queries
 	index   query.Index
 	isReady func(context.Context) error
+	storage func(context.Context) (*Status, error) // nil: not known
 	info    func() Info
 	limits  Limits
 	logger  *slog.Logger
@@ -49,6 +50,7 @@ func New(opts Options) (*Server, error) {
 		queries: queries{opts.Querier},
 		index:   opts.Index,
 		isReady: opts.Ready,
+		storage: opts.Status,
 		info:    opts.Info,
 		limits:  opts.Limits,
 		logger:  opts.Logger,
