@@ -169,19 +169,30 @@ func (h *harness) killAll(ctx context.Context) error {
 	return nil
 }
 
+// failFirst are points that are reached only when something has failed before.
+var failFirst = map[string]string{
+	"compactor.undo.": "compactor.meta.after", // a job
+	"ingest.abort.":   "ingest.register.after",
+}
+
 // kill kills the server, at a failpoint or at a random time, and starts it again.
 func (h *harness) kill(ctx context.Context, point string) error {
 	if point != "" {
 		h.server.kill()
 		setting := fmt.Sprintf("%s=kill@%d", point, 1+h.rng.IntN(4))
-		if strings.HasPrefix(point, "compactor.undo.") { // only a job that fails comes there
-			setting = "compactor.meta.after=error," + point + "=kill"
+		for prefix, first := range failFirst {
+			if strings.HasPrefix(point, prefix) {
+				setting = first + "=error," + point + "=kill"
+			}
 		}
 		if err := h.start(ctx, setting); err != nil {
 			return err
 		}
 		select {
 		case <-h.server.exited():
+			if !h.server.wasKilled() {
+				return fmt.Errorf("the server ended by itself at %s; see %s", point, h.server.log)
+			}
 			h.reached[point]++
 		case <-time.After(6 * time.Second):
 			h.unmet[point]++

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -80,7 +81,7 @@ func (s *server) start(ctx context.Context, failpoint string) (time.Duration, er
 		}
 		select {
 		case <-s.done:
-			if failpoint != "" && cmd.ProcessState.ExitCode() == -1 {
+			if failpoint != "" && s.wasKilled() {
 				return 0, nil // by the signal
 			}
 			return 0, fmt.Errorf("the server does not start (%s); see %s", cmd.ProcessState, s.log)
@@ -107,6 +108,12 @@ func (s *server) isReady(ctx context.Context) bool {
 	}
 	_ = res.Body.Close()
 	return res.StatusCode == http.StatusOK
+}
+
+// wasKilled reports whether the process that has ended was killed by SIGKILL.
+func (s *server) wasKilled() bool {
+	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 func (s *server) exited() <-chan struct{} { return s.done }

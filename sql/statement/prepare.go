@@ -81,18 +81,12 @@ func (s *Service) prepare(ctx context.Context, sess *Session, text string, param
 		return fail(err)
 	}
 	defer release()
-	if p.named, err = s.checkSyntax(ctx, planner, p.source.text); err != nil {
-		return fail(err)
+	columns, err := s.checkAndDescribe(ctx, sess, planner, p, paramTypes)
+	if err == nil && p.lengthenTimes(ctx, planner) {
+		columns, err = s.checkAndDescribe(ctx, sess, planner, p, paramTypes)
 	}
-	if err := p.place(); err != nil {
-		return fail(err)
-	}
-	if err := planner.SetSession(ctx, s.workerSession(sess, p.named)); err != nil {
-		return fail(err)
-	}
-	columns, err := p.describe(ctx, planner, paramTypes)
 	if err != nil {
-		return nil, nil, asError(err, text, p.source.back)
+		return fail(err)
 	}
 	if p.explain != rowsOf {
 		return p, []Column{{Name: "QUERY PLAN", Type: Type{Name: Varchar}}}, nil
@@ -103,6 +97,20 @@ func (s *Service) prepare(ctx context.Context, sess *Session, text string, param
 	}
 	label(out, text)
 	return p, out, nil
+}
+
+// checkAndDescribe checks what the text names, and describes it.
+func (s *Service) checkAndDescribe(ctx context.Context, sess *Session, planner *worker.Planner, p *prepared, paramTypes []string) (columns []engine.Column, err error) {
+	if p.named, err = s.checkSyntax(ctx, planner, p.source.text); err != nil {
+		return nil, err
+	}
+	if err := p.place(); err != nil {
+		return nil, err
+	}
+	if err := planner.SetSession(ctx, s.workerSession(sess, p.named)); err != nil {
+		return nil, err
+	}
+	return p.describe(ctx, planner, paramTypes)
 }
 
 func checkText(text string) error {
@@ -256,6 +264,7 @@ func refusal(first string) error {
 // place finds parameters and product functions in the text.
 func (p *prepared) place() error {
 	text := p.source.text
+	p.binds, p.calls = nil, nil
 	ts := tokens(text)
 	for _, t := range ts {
 		if t.kind != tokenParam {
@@ -342,12 +351,7 @@ func (p *prepared) untypedParams() (open []int) {
 
 // describeOnce describes the text with the types that are known.
 func (p *prepared) describeOnce(ctx context.Context, planner *worker.Planner) (engine.Description, edited, error) {
-	var edits []edit
-	for _, b := range p.binds {
-		if t := p.params[b.param-1]; t.Name != "" {
-			edits = append(edits, edit{b.start, b.end, fmt.Sprintf("CAST($%d AS %s)", b.param, typeText(t))})
-		}
-	}
+	edits := p.typedParams()
 	for _, c := range p.calls {
 		if !c.alias {
 			edits = append(edits, edit{c.end, c.end, " AS " + quoteName(c.function.Name)})
@@ -356,6 +360,16 @@ func (p *prepared) describeOnce(ctx context.Context, planner *worker.Planner) (e
 	e := apply(p.source.text, edits)
 	d, err := planner.Describe(ctx, e.text)
 	return d, e, err
+}
+
+// typedParams gives parameters the types that are known.
+func (p *prepared) typedParams() (edits []edit) {
+	for _, b := range p.binds {
+		if t := p.params[b.param-1]; t.Name != "" {
+			edits = append(edits, edit{b.start, b.end, fmt.Sprintf("CAST($%d AS %s)", b.param, typeText(t))})
+		}
+	}
+	return edits
 }
 
 // locateIn makes an error about an edited text one about the client's.
