@@ -61,6 +61,7 @@ func TestMetamorphic(t *testing.T) {
 		ok := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			m := newMorph(t, seed, min(sequencesOfNode, sequences-i*sequencesOfNode))
 			m.run(t)
+			t.Log(m.tally.String())
 			total.add(&m.tally)
 		})
 		if !ok {
@@ -435,7 +436,7 @@ func (s *sequence) ask(ctx context.Context, o *opened) (err error) {
 		extended{s.conn.PgConn(), s.conn.TypeMap(), pgx.TextFormatCode}, extended{s.conn.PgConn(), s.conn.TypeMap(), pgx.BinaryFormatCode},
 	}
 	api := profilingAPI{querierv1connect.NewQuerierServiceClient(http.DefaultClient, o.url, asTenant(s.tenant))}
-	for _, question := range morphQuestions {
+	for _, question := range s.questionsOfStep() {
 		kind, text, want := question(s, s.selection())
 		target := sqltest.Target(api)
 		if kind == sqltest.SQL {
@@ -447,6 +448,18 @@ func (s *sequence) ask(ctx context.Context, o *opened) (err error) {
 		s.questions++
 	}
 	return nil
+}
+
+// questionsOfStep draws three questions for the profiling API and two for SQL,
+// which take longer.
+func (s *sequence) questionsOfStep() (out []question) {
+	for _, i := range s.rng.Perm(len(apiQuestions))[:3] {
+		out = append(out, apiQuestions[i])
+	}
+	for _, i := range s.rng.Perm(len(sqlQuestions))[:2] {
+		out = append(out, sqlQuestions[i])
+	}
+	return out
 }
 
 // check asks a question and compares the rows.
@@ -564,10 +577,10 @@ func (t table) rows() (out [][]string) {
 // question returns a question about a choice, and the rows of its answer.
 type question func(s *sequence, c chosen) (kind sqltest.Kind, text string, want [][]string)
 
-var morphQuestions = []question{
-	askTotal, askTop, askSeries, askTypes, askLabelValues,
-	askMinutes, askRows, askStacks, askFlamegraph, askTopFunctions, askProfiles, askSeriesTable,
-}
+var (
+	apiQuestions = []question{askTotal, askTop, askSeries, askTypes, askLabelValues}
+	sqlQuestions = []question{askMinutes, askRows, askStacks, askFlamegraph, askTopFunctions, askProfiles, askSeriesTable}
+)
 
 func askTotal(s *sequence, c chosen) (sqltest.Kind, string, [][]string) {
 	var total int64
