@@ -113,7 +113,7 @@ func (s *server) isReady(ctx context.Context) bool {
 // wasKilled reports whether the process that has ended was killed by SIGKILL.
 func (s *server) wasKilled() bool {
 	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	return ok && status.Signal() == syscall.SIGKILL
 }
 
 func (s *server) exited() <-chan struct{} { return s.done }

@@ -213,6 +213,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
+		Status: func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, reg) },
 		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
@@ -283,7 +284,13 @@ func untilDone(stop func() error) func(context.Context) error {
 type index struct{ meta *metastore.Metastore }
 
 // Snapshot implements query.Index.
-func (i index) Snapshot(ctx context.Context) (query.Snapshot, error) { return i.meta.Snapshot(ctx) }
+func (i index) Snapshot(ctx context.Context) (query.Snapshot, error) {
+	s, err := i.meta.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot{s}, nil
+}
 
 // newRegistry returns the process's only registry, which has the figures of the
 // process and of the Go runtime already.

@@ -6,7 +6,10 @@
 //
 //   - script.go: scripts, as text and as data
 //   - profiles.go: the profiles of a script
+//   - answer.go: answers as text
 //   - run.go: asking and comparing
+//   - oracle.go, tables.go: answers recomputed from the profiles, by plain addition
+//     and by plain tables in a bare DuckDB
 //
 // # The language
 //
@@ -30,7 +33,15 @@
 // # Guarantees
 //
 // An answer is compared as text, in PostgreSQL's form, row by row in the order in
-// which it came.
+// which it came. An answer that was rewritten by mistake is found: [Script.Recompute]
+// gives all but those about errors and catalogues from the profiles alone.
+//
+// # A new way to store
+//
+// Scripts do not say how profiles are stored, except that each section of profiles
+// is flushed before the next one. A [Layout] does; see the list in
+// cmd/stackhouse/sqlscript_test.go. Levels of compaction, shards and restarts are
+// each one more entry.
 //
 // # Not its job
 //

@@ -23,6 +23,7 @@ type Profile struct {
 	Type    warehouse.ProfileType
 	Labels  map[string]string // with service_name
 	Second  int64             // its time, from Start
+	Section int               // of the sections of profiles of its script, the one it stands in, from 0
 	Samples []Sample
 }
 
@@ -30,13 +31,14 @@ type Profile struct {
 type Sample struct {
 	Stack []string // names of functions, root first
 	Span  string   // 16 hex digits, or none
+	Trace string   // 32 hex digits, or none
 	Value int64
 }
 
 // parseProfiles reads a section of profiles. A line of name=value sets the labels
 // of what follows, with "service" for service_name and "type" for the profile
-// type. A line "t=SECOND VALUE STACK [span=ID]" is a sample; those of one second in
-// a row are one profile.
+// type. A line "t=SECOND VALUE STACK [span=ID] [trace=ID]" is a sample; those of one
+// second in a row are one profile.
 func parseProfiles(text string) ([]Profile, error) {
 	var out []Profile
 	var labels map[string]string
@@ -87,8 +89,11 @@ func parseLabels(words []string) (typ warehouse.ProfileType, labels map[string]s
 }
 
 func addSample(out []Profile, open bool, typ warehouse.ProfileType, labels map[string]string, words []string) ([]Profile, error) {
-	if len(words) < 3 || len(words) > 4 {
-		return nil, fmt.Errorf("want t=SECOND VALUE STACK [span=ID]")
+	if labels == nil {
+		return nil, fmt.Errorf("a sample before the first labels")
+	}
+	if len(words) < 3 {
+		return nil, fmt.Errorf("want t=SECOND VALUE STACK [span=ID] [trace=ID]")
 	}
 	second, err := strconv.ParseInt(words[0][2:], 10, 64)
 	if err != nil {
@@ -98,15 +103,15 @@ func addSample(out []Profile, open bool, typ warehouse.ProfileType, labels map[s
 	if s.Value, err = strconv.ParseInt(words[1], 10, 64); err != nil {
 		return nil, err
 	}
-	if len(words) == 4 {
-		span, ok := strings.CutPrefix(words[3], "span=")
-		if !ok {
-			return nil, fmt.Errorf("%q is no span=ID", words[3])
+	for _, w := range words[3:] {
+		switch name, id, _ := strings.Cut(w, "="); name {
+		case "span":
+			s.Span = id
+		case "trace":
+			s.Trace = id
+		default:
+			return nil, fmt.Errorf("%q is no span=ID nor trace=ID", w)
 		}
-		s.Span = span
-	}
-	if labels == nil {
-		return nil, fmt.Errorf("a sample before the first labels")
 	}
 	if n := len(out) - 1; open && out[n].Second == second {
 		out[n].Samples = append(out[n].Samples, s)
@@ -126,8 +131,12 @@ func (p *Profile) Pprof() ([]byte, error) {
 	locations := map[string]*profile.Location{}
 	for _, s := range p.Samples {
 		sample := &profile.Sample{Value: []int64{s.Value}}
+		sample.Label = map[string][]string{}
 		if s.Span != "" {
-			sample.Label = map[string][]string{"span_id": {s.Span}}
+			sample.Label["span_id"] = []string{s.Span}
+		}
+		if s.Trace != "" {
+			sample.Label["trace_id"] = []string{s.Trace}
 		}
 		for i := len(s.Stack) - 1; i >= 0; i-- {
 			name := s.Stack[i]

@@ -3,6 +3,7 @@ package sqltest
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/tools/txtar"
 )
@@ -12,8 +13,9 @@ type Kind string
 
 // The kinds of questions.
 const (
-	SQL Kind = "sql" // one statement
-	API Kind = "api" // a call of the profiling API; see [Target]
+	SQL     Kind = "sql"     // one statement
+	Explain Kind = "explain" // what one statement would read; see [Target]
+	API     Kind = "api"     // a call of the profiling API; see [Target]
 )
 
 // Question is a question and its answer.
@@ -21,6 +23,7 @@ type Question struct {
 	Kind Kind
 	Text string
 	Args []string // of the parameters $1, $2, … of a statement, as text
+	Zone string   // the session's time zone
 	Want string   // see [Answer.String]
 
 	want int // section of the answer
@@ -31,12 +34,14 @@ type Script struct {
 	Profiles  []Profile
 	Questions []Question
 
-	archive *txtar.Archive
+	archive  *txtar.Archive
+	sections int    // of profiles
+	zone     string // of the questions that follow
 }
 
 // Parse reads a script. Errors name the section.
 func Parse(data []byte) (*Script, error) {
-	s := &Script{archive: txtar.Parse(data)}
+	s := &Script{archive: txtar.Parse(data), zone: "UTC"}
 	for i, f := range s.archive.Files {
 		if err := s.add(i, f); err != nil {
 			return nil, fmt.Errorf("section %d, %s: %w", i+1, f.Name, err)
@@ -58,10 +63,18 @@ func (s *Script) add(i int, f txtar.File) error {
 	switch name {
 	case "profiles":
 		profiles, err := parseProfiles(string(f.Data))
+		for i := range profiles {
+			profiles[i].Section = s.sections
+		}
+		s.sections++
 		s.Profiles = append(s.Profiles, profiles...)
 		return err
-	case string(SQL), string(API):
-		q := Question{Kind: Kind(name), Text: strings.TrimSpace(string(f.Data)), want: -1}
+	case "timezone":
+		s.zone = rest
+		_, err := time.LoadLocation(rest)
+		return err
+	case string(SQL), string(Explain), string(API):
+		q := Question{Kind: Kind(name), Text: strings.TrimSpace(string(f.Data)), Zone: s.zone, want: -1}
 		if rest != "" {
 			q.Args = strings.Split(rest, "|")
 			for i := range q.Args {
