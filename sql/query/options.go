@@ -53,7 +53,7 @@ type Options struct {
 	SampleCacheBytes int64
 
 	// SmallRows is the most samples of one service and type in one part that are
-	// kept in memory; more are left to the engine. Default 128 Ki; negative is
+	// kept in memory; more are left to the engine. Default 1 Mi; negative is
 	// none. See docs/adr/0010-small-sections-in-memory.md.
 	SmallRows int64
 
@@ -75,7 +75,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	setDefault(&o.SeriesCacheBytes, 64<<20)
 	setDefault(&o.SampleCacheBytes, 256<<20)
-	setDefault(&o.SmallRows, 128<<10)
+	setDefault(&o.SmallRows, 1<<20)
 	setDefault(&o.SmallProfiles, 64<<10)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
