@@ -96,7 +96,9 @@ func (s *Script) add(i int, f txtar.File) error {
 
 // setWant replaces the answer of a question.
 func (s *Script) setWant(question int, text string) {
-	s.archive.Files[s.Questions[question].want].Data = []byte(text)
+	q := &s.Questions[question]
+	q.Want = text
+	s.archive.Files[q.want].Data = []byte(text)
 }
 
 // Format returns the script as text.
