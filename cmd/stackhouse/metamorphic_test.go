@@ -168,7 +168,7 @@ func (m *morph) run(t *testing.T) {
 	for _, s := range m.sequences {
 		m.profiles, m.retries, m.questions = m.profiles+len(s.stored), m.retries+s.retries, m.questions+s.questions
 	}
-	m.node.stop()
+	m.stop(t)
 }
 
 // change restarts the node, waits for merges, does both or nothing.
@@ -190,13 +190,21 @@ func (m *morph) change(t *testing.T) {
 
 func (m *morph) restart(t *testing.T) {
 	t.Helper()
-	for _, s := range m.sequences {
-		s.disconnect()
-	}
-	m.node.stop()
+	m.stop(t)
 	m.node = runNode(t, m.dir, m.policy)
 	m.restarts++
 	m.history = append(m.history, "restart")
+}
+
+// stop stops the node. The SQL engines of all sequences are freed before, because
+// that can take longer on a busy machine than the stage has for its stop.
+func (m *morph) stop(t *testing.T) {
+	t.Helper()
+	for _, s := range m.sequences {
+		s.disconnect()
+	}
+	require.NoError(t, m.node.statements.Close())
+	m.node.stop()
 }
 
 // settle waits until there is nothing to merge just now.
