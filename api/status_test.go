@@ -45,7 +45,7 @@ func TestStatusPage(t *testing.T) {
 	require.Equal(t, "text/html; charset=utf-8", res.header.Get("Content-Type"))
 	text := textOf(res.body)
 	for _, want := range []string{
-		"Not final 4.0 MiB", "Segments 1 234", "Age of the oldest segment 1 min 3", "Jobs waiting 1", "Jobs running 1", "Jobs set aside 1",
+		"Not final 4.0 MiB", "Segments 1 234", "Oldest segment 1 min 3", "Jobs waiting 1", "Jobs running 1", "Jobs set aside 1",
 		"Write amplification 2.50", "segments 4.0 MiB blocks made of them 6.0 MiB", "Jobs that failed too often are set aside",
 		"0 segments 1 234 3 3.0 MiB 1 blocks 5 2 1.0 MiB 3 final blocks 7 7 1.0 GiB",
 		"set aside team-b 2026-01-02 10:00 3 2 0 B 3 h 0 min 3 <b>no such object 2026-01-02 12:00:05 " +
@@ -62,7 +62,7 @@ func TestStatusPage(t *testing.T) {
 func TestStatusPageOfNothing(t *testing.T) {
 	t.Parallel()
 	text := textOf(start(t, withStatus(&Status{}, nil)).do(t, "GET", "/status", "").body)
-	for _, want := range []string{"Not final 0 B", "Segments 0", "oldest segment –", "Write amplification –", "Nothing is stored yet.", "There is nothing to merge."} {
+	for _, want := range []string{"Not final 0 B", "Segments 0", "Oldest segment –", "Write amplification –", "Nothing is stored yet.", "No jobs: nothing is to be merged now."} {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "failed too often")

@@ -91,7 +91,7 @@ func TestSystemFollowsCompaction(t *testing.T) {
 	page := o.statusPage(t)
 	require.Contains(t, page, `<td>0</td><td>segments</td><td class="n">4</td><td class="n">2</td>`)
 	require.Contains(t, page, "<dt>Write amplification</dt><dd>1.00</dd>")
-	require.Contains(t, page, "There is nothing to merge.")
+	require.Contains(t, page, "No jobs: nothing is to be merged now.")
 	o.stop()
 
 	o = runNode(t, dir, final)

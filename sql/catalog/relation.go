@@ -6,9 +6,10 @@ import "strings"
 // query that is some hundred bytes long.
 const maxEmpty = 64
 
-// relation handles a relation of PostgreSQL's catalogue in a FROM clause.
+// relation handles a relation of PostgreSQL's catalogue, or of the schema system, in a
+// FROM clause or behind TABLE.
 func (r *rewriter) relation(i int) bool {
-	if !r.startsRelation(i) {
+	if !r.startsRelation(i) && !r.at(i-1).isWord("table") {
 		return false
 	}
 	last := i

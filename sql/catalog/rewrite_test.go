@@ -28,6 +28,7 @@ func TestRewrite(t *testing.T) {
 		"schema system":             {`SELECT b.rows FROM system.blocks b JOIN "system".Jobs ON true`, `SELECT b.rows FROM systemschema.blocks b JOIN systemschema.Jobs ON true`},
 		"schema system, database":   {"SELECT 1 FROM prof.system.segments", "SELECT 1 FROM prof.systemschema.segments"},
 		"schema system, column":     {"SELECT system.jobs.state FROM system.jobs", "SELECT jobs.state FROM systemschema.jobs"},
+		"behind TABLE":              {"TABLE system.jobs", "TABLE systemschema.jobs"},
 		"no system relation":        {"SELECT system.x.y, a.system.jobs.b FROM system.nothing", "SELECT system.x.y, a.system.jobs.b FROM system.nothing"},
 		"own query of that name":    {"with pg_inherits as (select 1) select * from pg_inherits", "with pg_inherits as (select 1) select * from pg_inherits"},
 		"no relation of that name":  {"SELECT * FROM pg_nothing", "SELECT * FROM pg_nothing"},

@@ -129,6 +129,7 @@ func TestSystemWithTheRest(t *testing.T) {
 	for _, text := range []string{
 		`SELECT count(*) FROM "system".segments`,
 		`SELECT count(*) FROM SYSTEM.Segments AS samples`,
+		`SELECT count(*) FROM (TABLE system.segments)`,
 		`WITH segments AS (SELECT 1) SELECT count(*) FROM system.segments`,
 		`SELECT count(*) FROM (SELECT DISTINCT s.* FROM system.segments s)`,
 		`SELECT count(*) FROM system.segments WHERE EXISTS (SELECT 1 FROM samples WHERE time BETWEEN "from" AND "to")`,
