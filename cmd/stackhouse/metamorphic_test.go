@@ -472,15 +472,29 @@ func (s *sequence) questionsOfStep() (out []question) {
 
 // check asks a question and compares the rows.
 func check(ctx context.Context, target sqltest.Target, kind sqltest.Kind, text string, want [][]string) error {
-	got, _, err := target.Ask(ctx, &sqltest.Question{Kind: kind, Text: text})
+	got, _, err := target.Ask(ctx, &sqltest.Question{Kind: kind, Text: text, Zone: "UTC"})
 	if err != nil {
 		return fmt.Errorf("%T: %s: %w", target, text, err)
+	}
+	for _, row := range got.Rows {
+		for i := range row {
+			row[i] = plain(row[i])
+		}
 	}
 	wanted := (&sqltest.Answer{Columns: got.Columns, Rows: want}).String()
 	if wanted != got.String() {
 		return fmt.Errorf("%T: %s\nwant:\n%sgot:\n%s", target, text, wanted, got)
 	}
 	return nil
+}
+
+// plain writes a number that has an exponent without it.
+func plain(text string) string {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !strings.Contains(text, "e") {
+		return text
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // chosen is a choice of profiles: a type, perhaps a service and a pod, and a time
@@ -654,7 +668,7 @@ func askSeries(s *sequence, c chosen) (sqltest.Kind, string, [][]string) {
 	for _, labels := range slices.Sorted(maps.Keys(points)) {
 		for _, at := range slices.Sorted(maps.Keys(points[labels])) {
 			if v := points[labels][at]; v != 0 {
-				want = append(want, []string{labels, strconv.FormatInt(at, 10), strconv.FormatFloat(float64(v), 'g', -1, 64)})
+				want = append(want, []string{labels, strconv.FormatInt(at, 10), strconv.FormatInt(v, 10)})
 			}
 		}
 	}
