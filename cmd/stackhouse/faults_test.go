@@ -1,0 +1,442 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/google/pprof/profile"
+	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
+	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
+	querierv1 "github.com/grafana/pyroscope/api/gen/proto/go/querier/v1"
+	"github.com/grafana/pyroscope/api/gen/proto/go/querier/v1/querierv1connect"
+	typesv1 "github.com/grafana/pyroscope/api/gen/proto/go/types/v1"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/warehouse/object/objecttest"
+)
+
+// faultTenants are those that writers push for, in turn.
+var faultTenants = []string{"fault-a", "fault-b"}
+
+const (
+	faultWriters = 6
+	faultEvery   = 50 * time.Millisecond // between two pushes of a writer
+	faultType    = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+	faultChance  = 0.05
+	faultHaste   = 10 // the metastore's seconds in one: jobs that failed wait for many
+)
+
+// faultPeriod reads a time from the environment.
+func faultPeriod(t *testing.T, name string, otherwise time.Duration) time.Duration {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(text)
+	require.NoError(t, err, name)
+	return d
+}
+
+// stored is what a way to read has of an id.
+type stored struct {
+	profiles int // rows; 0 where a way does not tell
+	value    int64
+}
+
+// storedByID is what a way to read has of a tenant.
+type storedByID map[string]stored
+
+// ledger is what writers sent, and what was acknowledged, of one tenant.
+//
+// Concurrency: all methods may be called at the same time.
+type ledger struct {
+	mu    sync.Mutex
+	sent  map[string]int64 // values by id
+	acked map[string]bool
+}
+
+func newLedger() *ledger { return &ledger{sent: map[string]int64{}, acked: map[string]bool{}} }
+
+func (l *ledger) send(id string, value int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent[id] = value
+}
+
+func (l *ledger) ack(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acked[id] = true
+}
+
+// ackedNow returns the ids that any later answer must have.
+func (l *ledger) ackedNow() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.acked)
+}
+
+// check compares an answer with the ledger: every id of due is there, each that is
+// there was sent, once and with its value. It returns the first faults in words.
+func (l *ledger) check(got storedByID, due map[string]bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var faults []string
+	for id := range due {
+		if _, ok := got[id]; !ok {
+			faults = append(faults, "lost "+id)
+		}
+	}
+	for id, s := range got {
+		want, sent := l.sent[id]
+		switch {
+		case !sent:
+			faults = append(faults, "phantom "+id)
+		case s.value > want || s.profiles > 1:
+			faults = append(faults, fmt.Sprintf("double %s: %d profiles, %d of %d", id, s.profiles, s.value, want))
+		case s.value < want:
+			faults = append(faults, fmt.Sprintf("lost a part of %s: %d of %d", id, s.value, want))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	slices.Sort(faults)
+	return fmt.Errorf("%d of %d ids: %s", len(faults), len(l.sent), strings.Join(faults[:min(len(faults), 10)], "; "))
+}
+
+// faultClient pushes profiles with ids of their own, and asks for them.
+type faultClient struct {
+	http   *http.Client
+	url    string
+	dsn    string
+	tenant string
+}
+
+func newFaultClient(t *testing.T, n *faultNode, tenant string) *faultClient {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &faultClient{http: &http.Client{Transport: transport, Timeout: 5 * time.Second}, url: n.url, dsn: n.dsn, tenant: tenant}
+}
+
+func (c *faultClient) push(ctx context.Context, req *pushv1.PushRequest) error {
+	_, err := pushv1connect.NewPusherServiceClient(c.http, c.url, asTenant(c.tenant)).Push(ctx, connect.NewRequest(req))
+	return err
+}
+
+// faultRequest is the push of one profile of two samples with an id and a value. A
+// third of the profiles are of each of three hours up to at.
+func faultRequest(id string, seq int, value int64, at time.Time) (*pushv1.PushRequest, error) {
+	fn := func(id uint64, name string) *profile.Location {
+		return &profile.Location{ID: id, Line: []profile.Line{{Function: &profile.Function{ID: id, Name: name, SystemName: name, Filename: name + ".go"}, Line: 1}}}
+	}
+	root, leaf := fn(1, "main"), fn(2, fmt.Sprintf("work%d", seq%50))
+	cpu := &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{cpu}, PeriodType: cpu, Period: 1, DurationNanos: 1e9,
+		TimeNanos: at.Add(-time.Duration(seq%3) * time.Hour).UnixNano(),
+		Sample: []*profile.Sample{
+			{Location: []*profile.Location{leaf, root}, Value: []int64{value - 1}},
+			{Location: []*profile.Location{root}, Value: []int64{1}},
+		},
+		Location: []*profile.Location{root, leaf}, Function: []*profile.Function{root.Line[0].Function, leaf.Line[0].Function},
+	}
+	var body bytes.Buffer
+	if err := p.Write(&body); err != nil {
+		return nil, err
+	}
+	return &pushv1.PushRequest{Series: []*pushv1.RawProfileSeries{{
+		Labels: []*typesv1.LabelPair{
+			{Name: "__name__", Value: "process_cpu"}, {Name: "service_name", Value: fmt.Sprintf("faulty-%d", seq%2)}, {Name: "id", Value: id},
+		},
+		Samples: []*pushv1.RawSample{{RawProfile: body.Bytes()}},
+	}}}, nil
+}
+
+// askAPI asks for the series of each id.
+func (c *faultClient) askAPI(ctx context.Context) (storedByID, error) {
+	now := time.Now()
+	res, err := querierv1connect.NewQuerierServiceClient(c.http, c.url, asTenant(c.tenant)).SelectSeries(ctx, connect.NewRequest(&querierv1.SelectSeriesRequest{
+		ProfileTypeID: faultType, LabelSelector: `{}`, GroupBy: []string{"id"},
+		Start: now.Add(-24 * time.Hour).UnixMilli(), End: now.Add(time.Hour).UnixMilli(), Step: 25 * 3600,
+	}))
+	if err != nil {
+		return nil, err
+	}
+	got := storedByID{}
+	for _, s := range res.Msg.Series {
+		for _, p := range s.Points {
+			f := got[s.Labels[0].Value]
+			f.value += int64(p.Value)
+			got[s.Labels[0].Value] = f
+		}
+	}
+	return got, nil
+}
+
+// askSQL asks for the profiles and samples of each id.
+func (c *faultClient) askSQL(ctx context.Context) (storedByID, error) {
+	conn, err := pgx.Connect(ctx, c.dsn+" dbname="+c.tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	rows, err := conn.Query(ctx, `
+		SELECT coalesce(p.id, s.id), coalesce(p.n, 0), coalesce(s.v, 0)
+		FROM (SELECT labels['id'] AS id, count(*) AS n FROM labeled_profiles GROUP BY 1) p
+		FULL JOIN (SELECT labels['id'] AS id, sum(value)::BIGINT AS v FROM labeled_samples GROUP BY 1) s ON p.id = s.id`)
+	if err != nil {
+		return nil, err
+	}
+	got := storedByID{}
+	var id string
+	var s stored
+	_, err = pgx.ForEachRow(rows, []any{&id, &s.profiles, &s.value}, func() error { got[id] = s; return nil })
+	return got, err
+}
+
+// faultRun is writers and askers at work on a node.
+type faultRun struct {
+	node    *faultNode
+	ledgers map[string]*ledger
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+
+	refused, answered, failed atomic.Int64
+
+	mu    sync.Mutex
+	wrong []error // answers that are wrong
+	kinds map[string]int
+}
+
+func startFaultRun(t *testing.T, n *faultNode) *faultRun {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &faultRun{node: n, ledgers: map[string]*ledger{}, cancel: cancel, kinds: map[string]int{}}
+	for _, tenant := range faultTenants {
+		r.ledgers[tenant] = newLedger()
+		c := newFaultClient(t, n, tenant)
+		c.http.Timeout = time.Minute
+		r.wg.Go(func() { r.ask(ctx, c.askAPI, r.ledgers[tenant]) })
+		r.wg.Go(func() { r.ask(ctx, c.askSQL, r.ledgers[tenant]) })
+	}
+	for i := range faultWriters {
+		tenant := faultTenants[i%len(faultTenants)]
+		c := newFaultClient(t, n, tenant)
+		r.wg.Go(func() { r.write(ctx, c, i, r.ledgers[tenant]) })
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// stop ends the work. What is not acknowledged by then may be stored or not.
+func (r *faultRun) stop() {
+	r.cancel()
+	r.wg.Wait()
+}
+
+func (r *faultRun) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrong = append(r.wrong, err)
+}
+
+// write pushes one profile after another, each until it is acknowledged.
+func (r *faultRun) write(ctx context.Context, c *faultClient, number int, l *ledger) {
+	tick := time.NewTicker(faultEvery)
+	defer tick.Stop()
+	for seq := 0; ; seq++ {
+		id, value := fmt.Sprintf("%d-%d", number, seq), int64(1000*seq+number+2)
+		req, err := faultRequest(id, seq, value, time.Now())
+		if err != nil {
+			r.note(err)
+			return
+		}
+		l.send(id, value)
+		for err = errors.New("not pushed"); err != nil; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err = c.push(ctx, req); err != nil && ctx.Err() == nil {
+				r.refused.Add(1)
+				r.count("push: " + connect.CodeOf(err).String())
+			}
+		}
+		l.ack(id)
+	}
+}
+
+func (r *faultRun) count(kind string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kinds[kind]++
+}
+
+// ask asks again and again: an answer may fail, it is never wrong.
+func (r *faultRun) ask(ctx context.Context, how func(context.Context) (storedByID, error), l *ledger) {
+	tick := time.NewTicker(5 * faultEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		due := l.ackedNow()
+		got, err := how(ctx)
+		if err != nil {
+			r.failed.Add(1)
+			continue
+		}
+		r.answered.Add(1)
+		if err := l.check(got, due); err != nil {
+			r.note(fmt.Errorf("while the bucket is faulty: %w", err))
+		}
+	}
+}
+
+// verify compares all that is stored with what was sent, in SQL and over the API.
+func (r *faultRun) verify(t *testing.T, n *faultNode, when string) {
+	t.Helper()
+	for tenant, l := range r.ledgers {
+		c := newFaultClient(t, n, tenant)
+		c.http.Timeout = time.Minute
+		inAPI, err := c.askAPI(t.Context())
+		require.NoError(t, err, when)
+		inSQL, err := c.askSQL(t.Context())
+		require.NoError(t, err, when)
+		due := l.ackedNow()
+		assert.NoError(t, l.check(inAPI, due), "%s, %s, API", when, tenant)
+		assert.NoError(t, l.check(inSQL, due), "%s, %s, SQL", when, tenant)
+		assert.Len(t, inAPI, len(inSQL), "%s, %s: the API and SQL differ", when, tenant)
+		for id, s := range inSQL {
+			assert.Equal(t, stored{profiles: 1, value: inAPI[id].value}, s, "%s, %s/%s", when, tenant, id)
+		}
+	}
+}
+
+func (r *faultRun) totals() (sent, acked int) {
+	for _, l := range r.ledgers {
+		l.mu.Lock()
+		sent, acked = sent+len(l.sent), acked+len(l.acked)
+		l.mu.Unlock()
+	}
+	return sent, acked
+}
+
+// faultPlans are the plans of a round: each fault alone on every operation, and all
+// of them together in between.
+func faultPlans(seed uint64) (plans []objecttest.FaultPlan) {
+	var all []objecttest.Rule
+	for _, f := range objecttest.Faults() {
+		all = append(all, objecttest.Rule{Fault: f, Chance: faultChance})
+	}
+	for i := range all {
+		n := uint64(2 * i)
+		plans = append(plans, objecttest.FaultPlan{Seed: seed + n, Rules: all[i : i+1]}, objecttest.FaultPlan{Seed: seed + n + 1, Rules: all})
+	}
+	return plans
+}
+
+// eagerPolicy merges as soon as there is something to merge.
+func eagerPolicy() metastore.Policy {
+	p := metastore.DefaultPolicy()
+	p.MaxSegments, p.Quiet = 4, 0
+	return p
+}
+
+// hasty returns a clock that runs faultHaste times as fast as others from now on.
+func hasty() func() time.Time {
+	began := time.Now()
+	return func() time.Time { return began.Add(faultHaste * time.Since(began)) }
+}
+
+// TestFaultyBucket pushes, merges and asks over a bucket that goes wrong in every
+// way, and then accounts for every profile. The long run, and one seed again:
+//
+//	STACKHOUSE_FAULTS=10m go test -tags duckdb_arrow ./cmd/stackhouse -run TestFaultyBucket -v -timeout 30m
+//	STACKHOUSE_SEED=17 go test -tags duckdb_arrow ./cmd/stackhouse -run TestFaultyBucket -v
+//
+// The faults of a seed are the same for the same calls; which calls there are
+// depends on time.
+func TestFaultyBucket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a node for several seconds")
+	}
+	period, seed := faultPeriod(t, "STACKHOUSE_FAULTS", 8*time.Second), envNumber(t, "STACKHOUSE_SEED", 1)
+	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(), faulty: true}
+	n := runFaultNode(t, s)
+	r := startFaultRun(t, n)
+	released := injectFaults(t, n, seed, period)
+	n.faulty.Heal()
+	r.stop()
+	require.NoError(t, n.faulty.Settle(t.Context()))
+	sent, acked := r.totals()
+	for _, f := range objecttest.Faults() {
+		r.kinds[f.String()] = n.faulty.Injected(f)
+	}
+	t.Logf("seed %d, %s: %d profiles sent, %d acknowledged, %d pushes refused; %d answers, %d questions failed; parts by level %v; %v",
+		seed, period, sent, acked, r.refused.Load(), r.answered.Load(), r.failed.Load(), n.levels(t), r.kinds)
+	require.NoError(t, errors.Join(r.wrong[:min(len(r.wrong), 3)]...), "%d wrong answers", len(r.wrong))
+	require.Positive(t, r.answered.Load(), "no question was answered")
+
+	released += n.finishJobs(t)
+	r.verify(t, n, "without faults")
+	live, orphans := n.objects(t)
+	t.Logf("%d jobs released; %d live objects, %d orphans; parts by level %v", released, len(live), len(orphans), n.levels(t))
+	n.stop()
+	sweepOrphans(t, s.dir, s.clock())
+
+	s.faulty = false
+	n = runFaultNode(t, s)
+	n.finishJobs(t)
+	r.verify(t, n, "after a sweep and a restart")
+	_, orphans = n.objects(t)
+	require.Empty(t, orphans, "orphans survive a sweep")
+}
+
+// injectFaults lets one plan after another go wrong. Jobs that were set aside
+// meanwhile are released after each round; it returns their number.
+func injectFaults(t *testing.T, n *faultNode, seed uint64, period time.Duration) (released int) {
+	t.Helper()
+	const shortest, longest = 250 * time.Millisecond, 2 * time.Second
+	plans := faultPlans(seed)
+	tick := time.NewTicker(max(shortest, min(longest, period/time.Duration(len(plans)))))
+	defer tick.Stop()
+	end := time.After(period)
+	for i := 0; ; i++ {
+		plan := plans[i%len(plans)]
+		plan.Seed += uint64(i)
+		n.faulty.Break(plan)
+		if i%len(plans) == len(plans)-1 {
+			k, err := n.meta.ReleaseJobs(t.Context(), nil)
+			require.NoError(t, err)
+			released += k
+		}
+		select {
+		case <-end:
+			return released
+		case <-tick.C:
+		}
+	}
+}
