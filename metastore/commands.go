@@ -33,7 +33,8 @@ const (
 )
 
 // AddSegment makes a stored segment visible to queries. It is idempotent by the
-// segment's id, which is remembered for state.FateWindow.
+// segment's id, which is remembered for state.FateWindow; an id older than that,
+// of which nothing is known any more, is answered with WasAborted.
 //
 // A refusal is no error: see warehouse.AddResult. A segment that contradicts
 // itself is an Invalid error, one that is too large for a command a Limit error.
@@ -41,13 +42,29 @@ func (m *Metastore) AddSegment(ctx context.Context, seg *warehouse.Segment) (war
 	if err := seg.Validate(); err != nil {
 		return warehouse.AddResult{}, err
 	}
-	answer, err := m.take(ctx, state.AddSegment{Segment: seg})
+	answer, err := any(warehouse.AddResult{Outcome: warehouse.WasAborted}), error(nil)
+	if !m.isForgotten(seg.ID) {
+		answer, err = m.take(ctx, state.AddSegment{Segment: seg})
+	}
 	if err != nil {
 		return warehouse.AddResult{}, err
 	}
 	result := answer.(warehouse.AddResult)
+	if result.Outcome == warehouse.Added {
+		m.metrics.ingestedBytes.Add(float64(seg.Size))
+	}
 	m.metrics.addOutcomes.WithLabelValues(result.Outcome.String()).Inc()
 	return result, nil
+}
+
+// isForgotten reports whether an id is so old that the state may have forgotten what
+// became of it, and is not live. The clock is that of commands: see propose.
+func (m *Metastore) isForgotten(id warehouse.ObjectID) bool {
+	if m.opts.Clock().Sub(time.UnixMilli(int64(id.Time()))) <= state.FateWindow {
+		return false
+	}
+	_, known := m.fsm.view.Load().Objects()[id]
+	return !known
 }
 
 // AbortSegment makes sure that a segment whose registration got no answer never

@@ -5,12 +5,14 @@
 //
 //   - options.go, metastore.go, run.go: Open, Run, and what stops them
 //   - commands.go, propose.go: the changes, each answered when it is durable
-//   - snapshot.go, pins.go: what a query holds while it reads
-//   - gc.go, retention.go, compact.go: the leader deletes dead objects, drops old
-//     hours, and keeps the log short
+//   - jobs.go: what compaction asks and says; the planner is in state/
+//   - snapshot.go, inspect.go, pins.go: what a query holds while it reads, and what
+//     an operator sees
+//   - gc.go, sweep.go, retention.go, compact.go: the leader deletes dead objects and
+//     those that nobody knows, drops old hours, and keeps the log short
 //   - fsm.go: the state under Raft; state/ is the state itself
 //   - format.go, restore.go, logstore.go: the directory, and its start after any end
-//   - transport.go, logger.go, metrics.go
+//   - transport.go, logger.go, metrics.go, failpoints.go
 //
 // # Guarantees
 //
@@ -22,6 +24,6 @@
 //   - Damage on disk is found when the directory is opened, and refused by name:
 //     nothing is guessed, nothing deleted.
 //
-// Writing segments and blocks, and planning compactions, is the work of others.
+// Writing segments and blocks is the work of others.
 // DESIGN.md tells why it is built this way.
 package metastore

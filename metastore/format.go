@@ -1,6 +1,7 @@
 package metastore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,19 +10,23 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
 // The metastore's directory:
 //
-//	FORMAT       its version and the node's id
+//	FORMAT       its version, the node's id, and when it was made
 //	LOCK         held by the process that uses it
 //	log/         raft-wal: the log, term and vote
 //	snapshots/   the two newest snapshots
 //	damaged/     snapshots that could not be read, for whoever wants to look
+//
+// Version 2 has jobs in log and snapshots. A directory of version 1 becomes one of
+// version 2 when it is opened; from then on older builds refuse it.
 const (
-	formatVersion = 1
+	formatVersion = 2
 	formatFile    = "FORMAT"
 	lockFile      = "LOCK"
 	logDir        = "log"
@@ -36,11 +41,14 @@ type directory struct {
 	path string
 	node string
 	lock *os.File
+
+	version int       // as FORMAT says
+	since   time.Time // when it was made
 }
 
 // openDirectory makes or opens, checks and locks the directory. An empty node
-// stands for the one that it has.
-func openDirectory(path, node string) (*directory, error) {
+// stands for the one that it has; now is when it is made.
+func openDirectory(path, node string, now time.Time) (*directory, error) {
 	if err := os.MkdirAll(filepath.Join(path, logDir), 0o750); err != nil {
 		return nil, warehouse.Errorf(warehouse.Unavailable, "open metastore: %w", err)
 	}
@@ -49,11 +57,20 @@ func openDirectory(path, node string) (*directory, error) {
 		return nil, err
 	}
 	d := &directory{path: path, lock: lock}
-	if d.node, err = d.identify(node); err != nil {
+	if err = d.identify(node, now); err != nil {
 		d.close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// upgrade makes it a directory of this build's version.
+func (d *directory) upgrade() error {
+	if d.version == formatVersion {
+		return nil
+	}
+	d.version = formatVersion
+	return d.writeFormat()
 }
 
 func (d *directory) join(name string) string { return filepath.Join(d.path, name) }
@@ -75,61 +92,73 @@ func acquireLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// identify reads FORMAT, or writes it if there is none, and returns the node.
-func (d *directory) identify(node string) (string, error) {
+// identify reads FORMAT, or writes it if there is none.
+func (d *directory) identify(node string, now time.Time) error {
 	text, err := os.ReadFile(d.join(formatFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		if node == "" {
-			node = defaultNodeID
+		d.node, d.version, d.since = cmp.Or(node, defaultNodeID), formatVersion, now.UTC().Truncate(time.Second)
+		return d.writeFormat()
+	}
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Stat(d.join(formatFile)); err == nil {
+			d.since = info.ModTime().UTC().Truncate(time.Second) // what version 1 has instead
 		}
-		return node, d.writeFormat(node)
 	}
 	if err != nil {
-		return "", warehouse.Errorf(warehouse.Unavailable, "open metastore: %w", err)
+		return warehouse.Errorf(warehouse.Unavailable, "open metastore: %w", err)
 	}
-	version, owner, err := parseFormat(string(text))
+	err = d.parseFormat(string(text))
 	switch {
 	case err != nil:
-		return "", warehouse.Errorf(warehouse.Corrupt, "open metastore %s: %w", d.path, err)
-	case version > formatVersion:
-		return "", warehouse.Errorf(warehouse.Invalid, "open metastore %s: its format is %d, this build reads 1 to %d: use a newer one",
-			d.path, version, formatVersion)
-	case node != "" && node != owner:
-		return "", warehouse.Errorf(warehouse.Invalid, "open metastore %s: it belongs to node %q, not %q", d.path, owner, node)
+		return warehouse.Errorf(warehouse.Corrupt, "open metastore %s: %w", d.path, err)
+	case d.version > formatVersion:
+		return warehouse.Errorf(warehouse.Invalid, "open metastore %s: its format is %d, this build reads 1 to %d: use a newer one",
+			d.path, d.version, formatVersion)
+	case node != "" && node != d.node:
+		return warehouse.Errorf(warehouse.Invalid, "open metastore %s: it belongs to node %q, not %q", d.path, d.node, node)
 	}
-	return owner, nil
+	return nil
 }
 
-func (d *directory) writeFormat(node string) error {
-	if strings.ContainsAny(node, "\r\n") {
-		return warehouse.Errorf(warehouse.Invalid, "open metastore: node id %q has a line break", node)
+func (d *directory) writeFormat() error {
+	if strings.ContainsAny(d.node, "\r\n") {
+		return warehouse.Errorf(warehouse.Invalid, "open metastore: node id %q has a line break", d.node)
 	}
-	text := fmt.Sprintf("%s\nformat %d\nnode %s\n", formatHeader, formatVersion, node)
+	text := fmt.Sprintf("%s\nformat %d\nnode %s\nsince %s\n", formatHeader, d.version, d.node, d.since.Format(time.RFC3339))
 	if err := writeFileSync(d.join(formatFile), text); err != nil {
 		return warehouse.Errorf(warehouse.Unavailable, "open metastore: %w", err)
 	}
 	return nil
 }
 
-func parseFormat(text string) (version int, node string, err error) {
+func (d *directory) parseFormat(text string) (err error) {
 	rest, ok := strings.CutPrefix(text, formatHeader+"\nformat ")
 	if !ok {
-		return 0, "", fmt.Errorf("%s begins with %.40q, not %q", formatFile, text, formatHeader)
+		return fmt.Errorf("%s begins with %.40q, not %q", formatFile, text, formatHeader)
 	}
 	number, rest, _ := strings.Cut(rest, "\n")
-	version, err = strconv.Atoi(number)
-	if err != nil || version < 1 {
-		return 0, "", fmt.Errorf("%s has the version %.40q", formatFile, number)
+	d.version, err = strconv.Atoi(number)
+	if err != nil || d.version < 1 {
+		return fmt.Errorf("%s has the version %.40q", formatFile, number)
 	}
-	if version > formatVersion {
-		return version, "", nil // what follows is for a newer build
+	if d.version > formatVersion {
+		return nil // what follows is for a newer build
 	}
-	line, _, _ := strings.Cut(rest, "\n")
-	node, ok = strings.CutPrefix(line, "node ")
-	if !ok || node == "" {
-		return 0, "", fmt.Errorf("%s has no node", formatFile)
+	line, rest, _ := strings.Cut(rest, "\n")
+	d.node, ok = strings.CutPrefix(line, "node ")
+	if !ok || d.node == "" {
+		return fmt.Errorf("%s has no node", formatFile)
 	}
-	return version, node, nil
+	if d.version == 1 {
+		return nil
+	}
+	line, _, _ = strings.Cut(rest, "\n")
+	since, ok := strings.CutPrefix(line, "since ")
+	if d.since, err = time.Parse(time.RFC3339, since); !ok || err != nil {
+		return fmt.Errorf("%s does not say since when it is", formatFile)
+	}
+	return nil
 }
 
 // writeFileSync writes a file so that it is whole or not there after a crash.

@@ -23,6 +23,7 @@ type fsm struct {
 	fail    func(error) // tells the metastore to stop
 	failed  error       // set once; nothing is applied any more
 	points  *failpoint.Points
+	changed bell // rung behind every batch
 
 	// What the log holds behind the last snapshot.
 	pendingCommands atomic.Int64
@@ -50,6 +51,7 @@ func (f *fsm) ApplyBatch(es []*raft.Log) []any {
 		}
 	}
 	f.view.Store(f.state.View())
+	f.changed.ring()
 	return answers
 }
 
@@ -84,6 +86,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	f.pendingCommands.Store(0)
 	f.pendingBytes.Store(0)
 	f.view.Store(s.View())
+	f.changed.ring()
 	return nil
 }
 

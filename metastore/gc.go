@@ -10,6 +10,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 )
 
 const (
@@ -112,13 +113,7 @@ func (m *Metastore) deleteObjects(ctx context.Context, dead []*state.Tombstone) 
 
 func (m *Metastore) deleteObject(ctx context.Context, p *warehouse.Part) error {
 	for _, name := range block.ObjectNames(p) {
-		if err := m.opts.Failpoints.Hit(beforeDelete); err != nil {
-			return err
-		}
-		if err := m.opts.Bucket.Delete(ctx, name); err != nil {
-			return err
-		}
-		if err := m.opts.Failpoints.Hit(afterDelete); err != nil {
+		if err := m.deleteFile(ctx, name, beforeDelete, afterDelete); err != nil {
 			return err
 		}
 	}
@@ -127,4 +122,15 @@ func (m *Metastore) deleteObject(ctx context.Context, p *warehouse.Part) error {
 		m.opts.OnDelete(p.Object)
 	}
 	return nil
+}
+
+// deleteFile deletes one file, between two failpoints.
+func (m *Metastore) deleteFile(ctx context.Context, name string, before, after failpoint.Name) error {
+	if err := m.opts.Failpoints.Hit(before); err != nil {
+		return err
+	}
+	if err := m.opts.Bucket.Delete(ctx, name); err != nil {
+		return err
+	}
+	return m.opts.Failpoints.Hit(after)
 }

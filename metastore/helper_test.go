@@ -59,7 +59,7 @@ type node struct {
 func quiet(dir string) Options {
 	return Options{Dir: dir, tuning: tuning{
 		gcEvery: time.Hour, retainEvery: time.Hour, compactEvery: time.Hour, logSegment: 1 << 20,
-	}}
+	}, SweepAfter: time.Hour}
 }
 
 // start opens and runs a metastore until the test ends.
@@ -133,8 +133,10 @@ func objectsOf(s *Snapshot) []warehouse.ObjectID {
 	return ids
 }
 
+// objectID is the id of the n-th object, made at a time that has not come yet: none
+// is too old.
 func objectID(n int) (id warehouse.ObjectID) {
-	id[0] = 1
+	id[0] = 0x7f
 	binary.BigEndian.PutUint64(id[8:], uint64(n))
 	return id
 }

@@ -2,15 +2,12 @@ package metastore
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
-
-// JobLease is how long a job is a worker's without a renewal. Leases are measured
-// in command time: see state.TakeJobs.
-const JobLease = time.Minute
 
 // Policy says when parts are merged.
 type Policy = state.Policy
@@ -18,11 +15,21 @@ type Policy = state.Policy
 // DefaultPolicy returns the policy of a metastore that is not told another.
 func DefaultPolicy() Policy { return state.DefaultPolicy() }
 
-// JobInfo is a compaction job as an operator sees it.
-type JobInfo = state.Job
+const (
+	// What waits for jobs looks again after so long, if time alone may have made
+	// one, and not more often than that, however much is registered.
+	jobTick  = time.Second
+	jobPause = 200 * time.Millisecond
+
+	// maxTaken bounds the plans of one command.
+	maxTaken = 64
+)
 
 // TakeJobs plans compaction jobs, as many as most, and leases them to the worker.
 // Nothing is written to the log while there is nothing to do.
+//
+// After an error of kind Unavailable, Canceled or Deadline the worker may have
+// jobs that it does not know; its next RenewJobs frees them.
 func (m *Metastore) TakeJobs(ctx context.Context, worker string, most int) ([]*warehouse.Job, error) {
 	if err := m.Ready(ctx); err != nil {
 		return nil, err
@@ -30,7 +37,9 @@ func (m *Metastore) TakeJobs(ctx context.Context, worker string, most int) ([]*w
 	if most <= 0 || !m.HasJobs() {
 		return nil, nil
 	}
-	answer, err := m.take(ctx, state.TakeJobs{Worker: worker, Max: most, Lease: JobLease, Policy: m.opts.Policy})
+	most = min(most, maxTaken)
+	plans := m.fsm.view.Load().Plans(&m.opts.Policy, m.now(), most)
+	answer, err := m.take(ctx, state.TakeJobs{Worker: worker, Max: most, Lease: m.opts.JobLease, Plans: plans})
 	if err != nil {
 		return nil, err
 	}
@@ -39,14 +48,58 @@ func (m *Metastore) TakeJobs(ctx context.Context, worker string, most int) ([]*w
 }
 
 // HasJobs reports whether there is something to merge now.
-func (m *Metastore) HasJobs() bool {
-	return m.fsm.view.Load().HasJobs(&m.opts.Policy, warehouse.MicrosOf(m.opts.Clock()))
+func (m *Metastore) HasJobs() bool { return m.fsm.view.Load().HasJobs(&m.opts.Policy, m.now()) }
+
+func (m *Metastore) now() warehouse.Micros { return warehouse.MicrosOf(m.opts.Clock()) }
+
+// WaitJobs returns when there may be something to merge, and nil then. It reads no
+// log, and costs nothing while nothing changes and nothing waits for its time.
+// Other errors are that of ctx, and the one that ended Run.
+func (m *Metastore) WaitJobs(ctx context.Context) error {
+	for {
+		if err := m.WaitReady(ctx); err != nil {
+			return err
+		}
+		changed := m.fsm.changed.wait()
+		view := m.fsm.view.Load()
+		if view.HasJobs(&m.opts.Policy, m.now()) {
+			return nil
+		}
+		var tick <-chan time.Time
+		if view.MayHaveJobs() {
+			tick = time.After(jobTick)
+		}
+		select {
+		case <-changed:
+			if err := m.pause(ctx, jobPause); err != nil {
+				return err
+			}
+		case <-tick:
+		case <-m.failure.done:
+			return m.failure.err
+		case <-ctx.Done():
+			return errOf(ctx, "wait for jobs")
+		}
+	}
+}
+
+func (m *Metastore) pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-m.failure.done:
+		return m.failure.err
+	case <-ctx.Done():
+		return errOf(ctx, "wait for jobs")
+	}
 }
 
 // RenewJobs extends the leases of all jobs that a worker works on, and frees the
 // others that it had. It returns those that are not the worker's any more.
+//
+// A worker does not call it and TakeJobs at the same time.
 func (m *Metastore) RenewJobs(ctx context.Context, worker string, jobs []warehouse.JobRef) (lost []warehouse.JobRef, err error) {
-	answer, err := m.take(ctx, state.RenewJobs{Worker: worker, Lease: JobLease, Jobs: jobs})
+	answer, err := m.take(ctx, state.RenewJobs{Worker: worker, Lease: m.opts.JobLease, Jobs: jobs})
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +112,15 @@ func (m *Metastore) RenewJobs(ctx context.Context, worker string, jobs []warehou
 // which leave open whether the swap was made.
 //
 // NotFound: the job is not the worker's any more, or its inputs are gone; the
-// outputs never become live.
+// outputs never become live. Internal: they do not hold what the inputs held.
 func (m *Metastore) FinishJob(ctx context.Context, job warehouse.JobRef, outputs []warehouse.Part) error {
 	for i := range outputs {
 		if err := outputs[i].Validate(); err != nil {
+			return err
+		}
+	}
+	if j, inputs := m.fsm.view.Load().Job(job); j != nil {
+		if err := checkSwap(j, inputs, outputs); err != nil {
 			return err
 		}
 	}
@@ -74,9 +132,50 @@ func (m *Metastore) FinishJob(ctx context.Context, job warehouse.JobRef, outputs
 		return warehouse.Errorf(warehouse.NotFound, "finish job %s: %s", job.ID, outcome)
 	}
 	for i := range outputs {
-		m.metrics.compactedBytes.Add(float64(outputs[i].SizeBytes()))
+		m.metrics.compactedBytes.WithLabelValues(levelName(outputs[i].Level)).Add(float64(outputs[i].SizeBytes()))
 	}
 	return nil
+}
+
+// checkSwap makes sure that no row is lost or doubled by a job, as far as the index
+// can know.
+func checkSwap(j *state.Job, inputs []*warehouse.Part, outputs []warehouse.Part) error {
+	made := make([]*warehouse.Part, len(outputs))
+	for i := range outputs {
+		p := &outputs[i]
+		if p.Tenant != j.Tenant || p.Hour != j.Hour || p.Level != j.Level {
+			return warehouse.Errorf(warehouse.Internal, "finish job %s: object %s is of tenant %s, hour %s and level %d, the job of %s, %s and %d",
+				j.ID, p.Object, p.Tenant, p.Hour, p.Level, j.Tenant, j.Hour, j.Level)
+		}
+		made[i] = p
+	}
+	if had, has := countRows(inputs), countRows(made); !maps.Equal(had, has) {
+		for k, n := range had {
+			if has[k] != n {
+				return warehouse.Errorf(warehouse.Internal, "finish job %s: %d %s (service %q), the inputs have %d", j.ID, has[k], k.what, k.service, n)
+			}
+		}
+		return warehouse.Errorf(warehouse.Internal, "finish job %s: it has rows that the inputs have not", j.ID)
+	}
+	return nil
+}
+
+// rowsOf is what the index counts of a service.
+type rowsOf struct{ service, what string }
+
+func countRows(parts []*warehouse.Part) map[rowsOf]int64 {
+	rows := map[rowsOf]int64{}
+	for _, p := range parts {
+		profiles, _ := p.Section(warehouse.TableProfiles)
+		rows[rowsOf{what: "profiles"}] += profiles.Rows
+		rows[rowsOf{what: "samples"}] += p.Rows()
+		for i := range p.Datasets {
+			for _, t := range p.Datasets[i].Types {
+				rows[rowsOf{p.Datasets[i].Service, "samples of " + t.Type}] += t.Rows
+			}
+		}
+	}
+	return rows
 }
 
 // FailJob gives a job back. Without a reason it was interrupted, which does not
@@ -101,42 +200,4 @@ func (m *Metastore) ReleaseJobs(ctx context.Context, ids []warehouse.ObjectID) (
 	}
 	n, _ := answer.(int)
 	return n, nil
-}
-
-// Jobs returns the jobs that wait, run or were set aside.
-func (s *Snapshot) Jobs() []*JobInfo { return s.view.Jobs() }
-
-// Backlog counts what waits to be merged.
-type Backlog struct {
-	Waiting, Running, SetAside int   // jobs
-	Bytes                      int64 // of parts below the final level
-	Segments                   int   // parts of level 0
-	Oldest                     warehouse.Micros
-}
-
-// backlog counts what waits in the newest view; Oldest is when the oldest segment
-// was made, 0 without any.
-func (m *Metastore) backlog() (b Backlog) {
-	v := m.fsm.view.Load()
-	for _, j := range v.Jobs() {
-		switch {
-		case j.SetAside:
-			b.SetAside++
-		case j.Token == 0:
-			b.Waiting++
-		default:
-			b.Running++
-		}
-	}
-	v.EachLoose(func(p *warehouse.Part) {
-		b.Bytes += p.SizeBytes()
-		if p.Level != warehouse.LevelSegment {
-			return
-		}
-		b.Segments++
-		if made := warehouse.Micros(p.Object.Time()) * 1000; b.Oldest == 0 || made < b.Oldest {
-			b.Oldest = made
-		}
-	})
-	return b
 }

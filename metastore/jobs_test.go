@@ -26,6 +26,8 @@ func TestJobs(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, jobs)
 	before := n.fsm.view.Load().Index()
+	_, err = n.TakeJobs(n.ctx(), "w", 5)
+	require.NoError(t, err)
 	require.Equal(t, before, n.fsm.view.Load().Index(), "nothing was written to ask for nothing")
 
 	for i := range 3 {
@@ -40,8 +42,12 @@ func TestJobs(t *testing.T) {
 	jobs, err = n.TakeJobs(n.ctx(), "w", 5)
 	require.NoError(t, err)
 	require.Len(t, jobs, 1)
-	require.Equal(t, Backlog{Running: 1, Bytes: n.backlog().Bytes, Segments: 3, Oldest: n.backlog().Oldest}, n.backlog())
-	require.Equal(t, c.read().Truncate(time.Millisecond), n.backlog().Oldest.Time())
+	made := c.read().Truncate(time.Millisecond)
+	b := n.Backlog()
+	require.Equal(t, Backlog{Running: 1, Levels: [3]LevelTotals{{3, 300}}, Oldest: warehouse.MicrosOf(made)}, b)
+	require.Equal(t, 3, b.Parts())
+	require.EqualValues(t, 300, b.Bytes())
+	require.Equal(t, time.Minute, b.OldestAge(made.Add(time.Minute)))
 	n.stop()
 
 	n = start(t, options())
@@ -57,6 +63,10 @@ func TestJobs(t *testing.T) {
 
 	out := part(50, 1, tenant, hour0+1)
 	out.Object = bornAt(50, c.read())
+	err = n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out})
+	require.ErrorContains(t, err, "the inputs have 15")
+	require.Equal(t, warehouse.Internal, warehouse.KindOf(err), "it would lose rows")
+	out.Sections[0].Rows = 15
 	err = n.FinishJob(n.ctx(), jobs[0].JobRef, []warehouse.Part{out})
 	require.Equal(t, warehouse.NotFound, warehouse.KindOf(err), "the old token: %v", err)
 	bad := out
@@ -78,11 +88,20 @@ func TestJobs(t *testing.T) {
 		require.NoError(t, n.FailJob(n.ctx(), jobs[0].JobRef, "no"))
 		c.pass(time.Minute)
 	}
-	require.Equal(t, 1, n.backlog().SetAside)
+	require.Equal(t, 1, n.Backlog().SetAside)
 	s, err := n.Snapshot(n.ctx())
 	require.NoError(t, err)
 	require.Len(t, s.Jobs(), 1)
-	require.Equal(t, "no", s.Jobs()[0].Reason)
+	job := s.Jobs()[0]
+	require.Equal(t, "no", job.Reason)
+	require.True(t, job.SetAside)
+	require.Equal(t, 3, job.Failures)
+	require.EqualValues(t, 300, job.Bytes)
+	require.Zero(t, job.LeaseEnd)
+	dead := s.Tombstones()
+	require.Len(t, dead, 3)
+	require.Equal(t, TombstoneInfo{Object: bornAt(1, made), Tenant: tenant, Hour: hour0 + 1, Bytes: 100, At: warehouse.MicrosOf(made)}, dead[0])
+	require.Equal(t, Totals{Parts: 4, Objects: 4, Bytes: 400}, s.Totals())
 	s.Release()
 	freed, err := n.ReleaseJobs(n.ctx(), nil)
 	require.NoError(t, err)

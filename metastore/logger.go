@@ -11,8 +11,8 @@ import (
 )
 
 // raftLogger gives the log lines of the Raft library to slog, one level lower:
-// what it calls a warning (a follower calls an election, as at each start of a
-// single node) is news for an operator at most.
+// what it calls a warning is news for an operator at most, and what it says at each
+// start of a single node is none.
 type raftLogger struct {
 	log  *slog.Logger
 	name string
@@ -35,8 +35,17 @@ func slogLevel(l hclog.Level) slog.Level {
 	return slog.LevelDebug
 }
 
+// routine is what the library warns of when nothing is wrong.
+var routine = map[string]bool{
+	"heartbeat timeout reached, starting election": true,
+	"no known peers, aborting election":            true,
+}
+
 func (l *raftLogger) Log(level hclog.Level, msg string, args ...any) {
 	at := slogLevel(level)
+	if routine[msg] && level <= hclog.Warn {
+		at = slog.LevelDebug
+	}
 	if !l.log.Enabled(context.Background(), at) {
 		return
 	}

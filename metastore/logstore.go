@@ -57,15 +57,7 @@ func (l *logStore) StoreLogs(es []*raft.Log) error {
 		c.Extensions = checksum(e)
 		sealed[i] = &c
 	}
-	return l.write("append to log", func() error {
-		if err := l.points.Hit(beforeAppend); err != nil {
-			return err
-		}
-		if err := l.entries.StoreLogs(sealed); err != nil {
-			return err
-		}
-		return l.points.Hit(afterAppend)
-	})
+	return l.write("append to log", beforeAppend, afterAppend, func() error { return l.entries.StoreLogs(sealed) })
 }
 
 // GetLog reads an entry. One that is damaged is a Corrupt error.
@@ -108,7 +100,7 @@ func (l *logStore) DeleteRange(first, last uint64) error {
 	if first > last {
 		return nil
 	}
-	return l.write("shorten log", func() error { return l.entries.DeleteRange(first, last) })
+	return l.write("shorten log", beforeShorten, afterShorten, func() error { return l.entries.DeleteRange(first, last) })
 }
 
 // Set saves a value of Raft's own, such as the candidate it voted for.
@@ -121,11 +113,17 @@ func (l *logStore) SetUint64(key []byte, value uint64) error {
 	return l.mustWrite(func() error { return l.entries.SetUint64(key, value) })
 }
 
-func (l *logStore) write(what string, do func() error) error {
+func (l *logStore) write(what string, before, after failpoint.Name, do func() error) error {
 	if l.broken.Load() {
 		return errBroken
 	}
-	err := do()
+	err := l.points.Hit(before)
+	if err == nil {
+		err = do()
+	}
+	if err == nil {
+		err = l.points.Hit(after)
+	}
 	if err != nil && l.broken.CompareAndSwap(false, true) {
 		l.fail(warehouse.Errorf(warehouse.Unavailable, "%s: %w", what, err))
 	}
@@ -133,7 +131,7 @@ func (l *logStore) write(what string, do func() error) error {
 }
 
 func (l *logStore) mustWrite(do func() error) error {
-	if l.write("save term or vote", do) != nil {
+	if l.write("save term or vote", beforeVote, afterVote, do) != nil {
 		select {} // the process is about to end
 	}
 	return nil

@@ -1,6 +1,7 @@
 package metastore
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
+
+	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
@@ -25,6 +28,8 @@ type Metastore struct {
 	snapshots *raft.FileSnapshotStore
 	fsm       *fsm
 	pins      *pins
+	submit    func(context.Context, state.Command) (any, error) // brings a command into the log
+	strangers atomic.Int64                                      // files older than this that the last sweep saw
 
 	raft    atomic.Pointer[raft.Raft] // nil until Run
 	leading atomic.Bool               // the state is current, and commands are taken
@@ -60,7 +65,8 @@ func Open(o Options) (_ *Metastore, err error) {
 			m.Close()
 		}
 	}()
-	if m.dir, err = openDirectory(o.Dir, o.NodeID); err != nil {
+	m.submit = m.proposeRaw
+	if m.dir, err = openDirectory(o.Dir, o.NodeID, m.opts.Clock()); err != nil {
 		return nil, err
 	}
 	if o.Listen != "" {
@@ -69,6 +75,9 @@ func Open(o Options) (_ *Metastore, err error) {
 		}
 	}
 	if err := m.openState(); err != nil {
+		return nil, err
+	}
+	if err := m.dir.upgrade(); err != nil {
 		return nil, err
 	}
 	return m, m.metrics.register(m)
@@ -117,7 +126,7 @@ func (m *Metastore) Close() {
 func (m *Metastore) fail(err error) {
 	m.failure.once.Do(func() {
 		m.failure.err = err
-		m.leading.Store(false)
+		m.setLeading(false)
 		close(m.failure.done)
 	})
 }

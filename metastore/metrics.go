@@ -1,6 +1,7 @@
 package metastore
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,12 @@ type metrics struct {
 	deleteErrors     prometheus.Counter
 	expiredParts     prometheus.Counter
 	sweptObjects     prometheus.Counter
-	compactedBytes   prometheus.Counter
+	sweptBytes       prometheus.Counter
+	sweepErrors      prometheus.Counter
+	sweepSeconds     prometheus.Histogram
+	unknownObjects   prometheus.Gauge
+	ingestedBytes    prometheus.Counter
+	compactedBytes   *prometheus.CounterVec
 }
 
 const metricPrefix = "stackhouse_metastore_"
@@ -60,14 +66,32 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: metricPrefix + "snapshot_bytes",
 		Help: "Size of the last snapshot of the state that this process wrote.",
 	})
-	m.all = append(m.all, m.commands, m.commandSeconds, m.addOutcomes, m.snapshotSeconds, m.snapshotBytes)
+	m.sweepSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    metricPrefix + "sweep_duration_seconds",
+		Help:    "Time it took to search the bucket for objects that nobody knows.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),
+	})
+	m.unknownObjects = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: metricPrefix + "unknown_objects",
+		Help: "Objects that nobody knows and that the last sweep left, since they may still be registered.",
+	})
+	m.compactedBytes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: metricPrefix + "compacted_bytes_total",
+		Help: "Bytes of the blocks that compaction jobs registered, by level; by ingested_bytes_total, it is the write amplification.",
+	}, []string{"level"})
+	m.all = append(m.all, m.commands, m.commandSeconds, m.addOutcomes, m.snapshotSeconds, m.snapshotBytes, m.sweepSeconds, m.unknownObjects, m.compactedBytes)
 	m.damagedSnapshots = counter("damaged_snapshots_total", "Snapshots that could not be read at the start and were moved aside.")
 	m.droppedPins = counter("dropped_pins_total", "Snapshots of queries that were held for too long and lost their protection.")
 	m.deletedObjects = counter("deleted_objects_total", "Dead objects that were deleted from the bucket.")
 	m.deleteErrors = counter("delete_errors_total", "Deletions of dead objects that failed and will be tried again.")
 	m.expiredParts = counter("expired_parts_total", "Parts that retention dropped.")
 	m.sweptObjects = counter("swept_objects_total", "Objects deleted from the bucket because nobody knew them.")
-	m.compactedBytes = counter("compacted_bytes_total", "Bytes of the blocks that compaction jobs registered.")
+	m.sweptBytes = counter("swept_bytes_total", "Bytes of the objects deleted from the bucket because nobody knew them.")
+	m.sweepErrors = counter("sweep_errors_total", "Searches for objects that nobody knows that failed and will be tried again.")
+	m.ingestedBytes = counter("ingested_bytes_total", "Bytes of the segments that were registered.")
+	for level := 1; level <= warehouse.LevelFinal; level++ {
+		m.compactedBytes.WithLabelValues(strconv.Itoa(level))
+	}
 	for _, k := range state.Kinds {
 		m.commands.WithLabelValues(k.String(), "ok")
 	}
@@ -110,42 +134,48 @@ func (m *metrics) unregister() {
 // collector reads the gauges of the state.
 type collector struct{ of *Metastore }
 
+// reading is what the gauges of one collection are read from.
+type reading struct {
+	*Metastore
+	view    *state.View
+	backlog Backlog
+}
+
 var gauges = []struct {
 	desc  *prometheus.Desc
-	value func(*Metastore) float64
+	value func(*reading) float64
 }{
-	gauge("is_leader", "1 while this node leads and takes commands.", func(m *Metastore) float64 {
-		if m.leading.Load() {
+	gauge("is_leader", "1 while this node leads and takes commands.", func(r *reading) float64 {
+		if r.leading.Load() {
 			return 1
 		}
 		return 0
 	}),
-	gauge("applied_index", "Log index of the last applied command.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Index()) }),
-	gauge("tenants", "Tenants with data or settings.", func(m *Metastore) float64 { return float64(len(m.fsm.view.Load().Tenants())) }),
-	gauge("parts", "Live parts.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Parts) }),
-	gauge("objects", "Live objects.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Objects) }),
-	gauge("object_bytes", "Size of the sections of live parts.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Totals().Bytes) }),
-	gauge("tombstones", "Dead objects that were not deleted yet.", func(m *Metastore) float64 { return float64(len(m.fsm.view.Load().Tombstones())) }),
-	gauge("recent_profiles", "Profiles remembered to recognise retries.", func(m *Metastore) float64 { return float64(m.fsm.view.Load().Profiles()) }),
-	gauge("jobs_waiting", "Compaction jobs that wait for a worker.", func(m *Metastore) float64 { return float64(m.backlog().Waiting) }),
-	gauge("jobs_running", "Compaction jobs that a worker has.", func(m *Metastore) float64 { return float64(m.backlog().Running) }),
-	gauge("jobs_set_aside", "Compaction jobs that failed too often and wait for an operator.", func(m *Metastore) float64 { return float64(m.backlog().SetAside) }),
-	gauge("unmerged_bytes", "Size of parts below the final level.", func(m *Metastore) float64 { return float64(m.backlog().Bytes) }),
-	gauge("unmerged_segments", "Parts of level 0.", func(m *Metastore) float64 { return float64(m.backlog().Segments) }),
-	gauge("oldest_segment_age_seconds", "Age of the oldest segment that is not merged, 0 without any.", func(m *Metastore) float64 {
-		if b := m.backlog(); b.Oldest > 0 {
-			return m.opts.Clock().Sub(b.Oldest.Time()).Seconds()
-		}
-		return 0
+	gauge("applied_index", "Log index of the last applied command.", func(r *reading) float64 { return float64(r.view.Index()) }),
+	gauge("tenants", "Tenants with data or settings.", func(r *reading) float64 { return float64(len(r.view.Tenants())) }),
+	gauge("parts", "Live parts.", func(r *reading) float64 { return float64(r.view.Totals().Parts) }),
+	gauge("objects", "Live objects.", func(r *reading) float64 { return float64(r.view.Totals().Objects) }),
+	gauge("object_bytes", "Size of the sections of live parts.", func(r *reading) float64 { return float64(r.view.Totals().Bytes) }),
+	gauge("tombstones", "Dead objects that were not deleted yet.", func(r *reading) float64 { return float64(len(r.view.Tombstones())) }),
+	gauge("recent_profiles", "Profiles remembered to recognise retries.", func(r *reading) float64 { return float64(r.view.Profiles()) }),
+	gauge("jobs_waiting", "Compaction jobs that wait for a worker.", func(r *reading) float64 { return float64(r.backlog.Planned + r.backlog.Waiting) }),
+	gauge("jobs_running", "Compaction jobs that a worker has.", func(r *reading) float64 { return float64(r.backlog.Running) }),
+	gauge("jobs_set_aside", "Compaction jobs that failed too often and wait for an operator.", func(r *reading) float64 { return float64(r.backlog.SetAside) }),
+	gauge("unmerged_bytes", "Size of parts below the final level.", func(r *reading) float64 { return float64(r.backlog.Bytes()) }),
+	gauge("unmerged_parts", "Parts below the final level.", func(r *reading) float64 { return float64(r.backlog.Parts()) }),
+	gauge("unmerged_segments", "Parts of level 0.", func(r *reading) float64 { return float64(r.backlog.Levels[warehouse.LevelSegment].Parts) }),
+	gauge("oldest_segment_age_seconds", "Age of the oldest segment that is not merged, 0 without any.", func(r *reading) float64 {
+		return r.backlog.OldestAge(r.opts.Clock()).Seconds()
 	}),
-	gauge("pins", "Snapshots that queries hold.", func(m *Metastore) float64 { return float64(m.pins.count()) }),
-	gauge("log_pending_commands", "Commands in the log behind the last snapshot.", func(m *Metastore) float64 { return float64(m.fsm.pendingCommands.Load()) }),
-	gauge("log_pending_bytes", "Size of the commands in the log behind the last snapshot.", func(m *Metastore) float64 { return float64(m.fsm.pendingBytes.Load()) }),
+	gauge("pins", "Snapshots that queries hold.", func(r *reading) float64 { return float64(r.pins.count()) }),
+	gauge("foreign_objects", "Files in the bucket that are older than this metastore and that it does not know.", func(r *reading) float64 { return float64(r.strangers.Load()) }),
+	gauge("log_pending_commands", "Commands in the log behind the last snapshot.", func(r *reading) float64 { return float64(r.fsm.pendingCommands.Load()) }),
+	gauge("log_pending_bytes", "Size of the commands in the log behind the last snapshot.", func(r *reading) float64 { return float64(r.fsm.pendingBytes.Load()) }),
 }
 
-func gauge(name, help string, value func(*Metastore) float64) (g struct {
+func gauge(name, help string, value func(*reading) float64) (g struct {
 	desc  *prometheus.Desc
-	value func(*Metastore) float64
+	value func(*reading) float64
 }) {
 	g.desc, g.value = prometheus.NewDesc(metricPrefix+name, help, nil, nil), value
 	return g
@@ -160,7 +190,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect sends the values of the gauges.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	r := &reading{Metastore: c.of, view: c.of.fsm.view.Load(), backlog: c.of.Backlog()}
 	for _, g := range gauges {
-		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(c.of))
+		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(r))
 	}
 }

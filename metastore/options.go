@@ -36,8 +36,22 @@ type Options struct {
 	// tombstones.
 	Bucket object.Bucket
 
-	// Policy says when parts are merged. The zero value means state.DefaultPolicy.
+	// Policy says when parts are merged. The zero value means DefaultPolicy.
 	Policy Policy
+
+	// JobLease is how long a compaction job is a worker's without a renewal, in time
+	// of commands. Zero means a minute.
+	JobLease time.Duration
+
+	// SweepAfter and SweepEvery are when the bucket is searched for objects that
+	// nobody knows: first so long after the start, then again and again. Zero means
+	// 30 s and 5 min.
+	SweepAfter, SweepEvery time.Duration
+
+	// OrphanAge is how old such an object must be, by its id and by the bucket,
+	// before it is deleted. What a slower upload or job still brings is refused, not
+	// lost. Zero means 15 min.
+	OrphanAge time.Duration
 
 	// GCGrace is how long a dead object is kept for readers that hold no
 	// snapshot. Zero means not at all.
@@ -60,8 +74,6 @@ type Options struct {
 type tuning struct {
 	gcEvery      time.Duration // between two looks for dead objects; default 1 s
 	retainEvery  time.Duration // between two looks for old hours; default 1 min
-	sweepEvery   time.Duration // between two looks for orphans; default 5 min
-	orphanAge    time.Duration // default 15 min
 	compactEvery time.Duration // between two looks at the log's length; default 1 s
 	compactAfter int           // commands behind the last snapshot; default 8192
 	compactBytes int64         // bytes of them; default 32 MiB
@@ -78,12 +90,14 @@ func (o Options) withDefaults() Options {
 	if o.Policy == (Policy{}) {
 		o.Policy = state.DefaultPolicy()
 	}
+	o.JobLease = cmp.Or(o.JobLease, time.Minute)
+	o.SweepAfter = cmp.Or(o.SweepAfter, 30*time.Second)
+	o.SweepEvery = cmp.Or(o.SweepEvery, 5*time.Minute)
+	o.OrphanAge = cmp.Or(o.OrphanAge, 15*time.Minute)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	t := &o.tuning
 	t.gcEvery = cmp.Or(t.gcEvery, time.Second)
 	t.retainEvery = cmp.Or(t.retainEvery, time.Minute)
-	t.sweepEvery = cmp.Or(t.sweepEvery, 5*time.Minute)
-	t.orphanAge = cmp.Or(t.orphanAge, orphanAge)
 	t.compactEvery = cmp.Or(t.compactEvery, time.Second)
 	t.compactAfter = cmp.Or(t.compactAfter, 8192)
 	t.compactBytes = cmp.Or(t.compactBytes, 32<<20)
@@ -100,6 +114,8 @@ func (o Options) validate() error {
 		return warehouse.Errorf(warehouse.Invalid, "open metastore: retention is %s", o.Retention)
 	case o.GCGrace < 0:
 		return warehouse.Errorf(warehouse.Invalid, "open metastore: grace is %s", o.GCGrace)
+	case o.JobLease < 0, o.SweepAfter < 0, o.SweepEvery < 0, o.OrphanAge < 0:
+		return warehouse.Errorf(warehouse.Invalid, "open metastore: a time of jobs or orphans is negative")
 	}
 	return nil
 }

@@ -74,6 +74,7 @@ func TestRaftLogger(t *testing.T) {
 	l.Debug("debug")
 	l.Info("info")
 	l.Warn("warn", "n", 1, 2, "x", "odd")
+	l.Warn("heartbeat timeout reached, starting election", "n", 1)
 	l.With("peer", "b").Error("error", "servers", hclog.Fmt("%d of %d", 1, 3))
 	assert.Equal(t, `level=INFO msg=warn library=raft n=1 2=x
 level=ERROR msg=error library=raft peer=b servers="1 of 3"
@@ -132,6 +133,8 @@ func TestMetrics(t *testing.T) {
 		"is_leader": 1, "parts": 2, "objects": 2, "object_bytes": 200, "tombstones": 1, "tenants": 1, "recent_profiles": 2, "pins": 1,
 		"log_pending_commands": 1, "commands_total add_segment ok": 2, "commands_total expire ok": 0, "segments_total added": 2,
 		"command_duration_seconds abort_segment": 1, "snapshot_duration_seconds": 1, "damaged_snapshots_total": 0,
+		"ingested_bytes_total": 2000, "compacted_bytes_total 3": 0, "unmerged_parts": 2, "unmerged_segments": 1, "unmerged_bytes": 200,
+		"jobs_waiting": 0, "jobs_running": 0, "jobs_set_aside": 0, "unknown_objects": 0, "foreign_objects": 0,
 	})
 	assert.Positive(t, values["applied_index"])
 	assert.Positive(t, values["snapshot_bytes"])

@@ -22,7 +22,7 @@ const (
 // durable and applied. See the package for what errors mean.
 func (m *Metastore) propose(ctx context.Context, cmd state.Command) (any, error) {
 	start := time.Now()
-	answer, err := m.proposeRaw(ctx, cmd)
+	answer, err := m.submit(ctx, cmd)
 	m.metrics.observe(cmd.Kind(), time.Since(start), err)
 	return answer, err
 }

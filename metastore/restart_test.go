@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/assert"
@@ -359,6 +360,38 @@ func TestCrashDuringBootstrap(t *testing.T) {
 	n.mustAdd(segment(1))
 }
 
+// A directory of version 1 is taken over, but only by a build that can open it.
+func TestDirectoryOfVersion1(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := start(t, quiet(dir))
+	n.mustAdd(segment(1))
+	n.stop()
+	path := filepath.Join(dir, formatFile)
+	made := time.Date(2025, 5, 4, 3, 2, 1, 0, time.UTC)
+	const old = "stackhouse metastore\nformat 1\nnode node-1\n"
+	require.NoError(t, os.WriteFile(path, []byte(old), 0o640))
+	require.NoError(t, os.Chtimes(path, made, made))
+
+	damaged := image(t, dir)
+	rewrite(t, logFiles(t, damaged)[0], func(b []byte) []byte { clear(b[:64]); return b })
+	_, err := Open(quiet(damaged))
+	require.Error(t, err)
+	text, err := os.ReadFile(filepath.Join(damaged, formatFile))
+	require.NoError(t, err)
+	require.Equal(t, old, string(text), "what cannot be opened is not touched")
+
+	for range 2 {
+		n = start(t, quiet(dir))
+		require.Equal(t, idsOf(1), n.live())
+		require.Equal(t, made, n.dir.since)
+		n.stop()
+		text, err = os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, "stackhouse metastore\nformat 2\nnode node-1\nsince 2025-05-04T03:02:01Z\n", string(text))
+	}
+}
+
 func TestDirectoryIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -367,11 +400,13 @@ func TestDirectoryIsRefusedByName(t *testing.T) {
 		kind   warehouse.Kind
 		want   string
 	}{
-		{"newer", "stackhouse metastore\nformat 2\nsomething else\n", warehouse.Invalid, "its format is 2, this build reads 1 to 1"},
+		{"newer", "stackhouse metastore\nformat 3\nsomething else\n", warehouse.Invalid, "its format is 3, this build reads 1 to 2"},
 		{"foreign", "postgres 17\n", warehouse.Corrupt, `FORMAT begins with "postgres 17`},
 		{"empty", "", warehouse.Corrupt, "FORMAT begins with"},
 		{"no number", "stackhouse metastore\nformat x\n", warehouse.Corrupt, `FORMAT has the version "x"`},
 		{"no node", "stackhouse metastore\nformat 1\n", warehouse.Corrupt, "FORMAT has no node"},
+		{"no time", "stackhouse metastore\nformat 2\nnode n\n", warehouse.Corrupt, "FORMAT does not say since when it is"},
+		{"a time that is none", "stackhouse metastore\nformat 2\nnode n\nsince yesterday\n", warehouse.Corrupt, "FORMAT does not say since when it is"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -34,6 +34,31 @@ func (s *signal) wait() <-chan struct{} {
 	return s.ch
 }
 
+// bell wakes all who wait for it. The zero value is ready.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{} // nil: nobody waits
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
+
+// wait returns a channel that is closed when the bell rings next.
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
 // gate counts commands on their way, and closes behind the last one.
 type gate struct {
 	mu     sync.RWMutex

@@ -18,14 +18,13 @@ func bornAt(n int, at time.Time) warehouse.ObjectID {
 	return id
 }
 
-// sweeper is a node whose bucket is swept by hand.
-func sweeper(t *testing.T) (*node, *store, *clock) {
+// swept is a node whose bucket is swept by hand.
+func swept(t *testing.T) (*node, *store, *clock) {
 	t.Helper()
 	b, c := newStore(), newClock()
 	o := quiet(t.TempDir())
 	o.Bucket, o.Clock = b, c.read
-	o.tuning.sweepEvery = time.Hour
-	o.tuning.orphanAge = time.Minute
+	o.OrphanAge = time.Minute
 	return start(t, o), b, c
 }
 
@@ -33,10 +32,10 @@ func sweeper(t *testing.T) (*node, *store, *clock) {
 // afterwards; all else stays.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	n, b, c := sweeper(t)
+	n, b, c := swept(t)
 	c.pass(time.Since(c.read()) + time.Hour) // behind the bucket's own times
 	now := c.read()
-	old, young := now.Add(-time.Hour), now.Add(-30*time.Second)
+	old, young := now.Add(-59*time.Minute), now.Add(-30*time.Second)
 
 	part := func(id warehouse.ObjectID, level uint8) warehouse.Part {
 		p := part(1, level, tenant, hour0)
@@ -49,6 +48,8 @@ func TestSweep(t *testing.T) {
 	for _, p := range []warehouse.Part{live, dead, orphan, block1, fresh} {
 		b.put(t, p)
 	}
+	ancient := part(bornAt(6, n.dir.since.Add(-time.Second)), 1)
+	b.put(t, ancient)
 	for _, name := range []string{"segments/0/notes.txt", "blocks/acme/readme", "meta/manifest-1"} {
 		require.NoError(t, b.Put(t.Context(), name, []byte("x")))
 	}
@@ -67,7 +68,10 @@ func TestSweep(t *testing.T) {
 	require.True(t, b.has(fresh), "it may still be registered")
 	require.False(t, b.has(orphan))
 	require.False(t, b.has(block1))
-	require.Equal(t, 1+len(block.ObjectNames(&dead))+1+3, b.count(t), "files of other names are nobody's business")
+	require.True(t, b.has(ancient), "it is of an index that was lost")
+	require.Equal(t, 1+2*len(block.ObjectNames(&dead))+1+3, b.count(t), "files of other names are nobody's business")
+	require.EqualValues(t, 2, valueOf(t, n.metrics.sweptObjects))
+	require.EqualValues(t, 1+len(block.ObjectNames(&dead)), valueOf(t, n.metrics.sweptBytes))
 
 	require.Equal(t, warehouse.WasAborted, n.add(segmentOf(orphan)), "too late")
 	n.mustAdd(segmentOf(fresh))
@@ -85,7 +89,7 @@ func TestSweep(t *testing.T) {
 // registering: what the index holds is in the bucket.
 func TestSweepNeverDeletesWhatIsRegistered(t *testing.T) {
 	t.Parallel()
-	n, b, c := sweeper(t)
+	n, b, c := swept(t)
 	c.pass(time.Since(c.read()) + time.Hour)
 	rng := rand.New(rand.NewPCG(1, 1))
 	var stored []warehouse.Part

@@ -141,7 +141,7 @@ func randomPolicy(rng *rand.Rand) metastore.Policy {
 	p.MinSegments = pick(rng, 2, 3, 1<<20)
 	p.MaxSegments = pick(rng, 2, 3, 5, 1<<20)
 	p.Age = pick(rng, 0, 20*time.Millisecond, time.Hour)
-	p.Share = pick(rng, 0, 8)
+	p.TwicePercent = pick(rng, 0, 45, 100)
 	p.SegmentBytes = pick(rng, 1, 4<<10, p.SegmentBytes)
 	p.MaxBlocks = pick(rng, 1, 2, 4)
 	p.Quiet = pick(rng, 0, 0, 50*time.Millisecond, 500*time.Millisecond, time.Hour, time.Hour)

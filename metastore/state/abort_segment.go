@@ -20,15 +20,16 @@ func decodeAbortSegment(body []byte) (Command, error) {
 }
 
 func (c AbortSegment) apply(s *State, m moment) any {
-	switch s.fates.byID[c.ID] {
-	case wasAborted, wasReplaced:
-		return false
+	switch s.verdictOf(c.ID) {
+	case 0:
 	case wasAdded:
 		return true
+	default:
+		return false
 	}
 	if s.isKnown(c.ID) {
 		return true
 	}
-	s.seal(c.ID, wasAborted, m)
+	s.seal(fate{id: c.ID, verdict: wasAborted}, m)
 	return false
 }

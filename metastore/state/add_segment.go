@@ -5,7 +5,7 @@ import "github.com/stackhouse-db/stackhouse/warehouse"
 // AddSegment makes the parts of a stored segment live. Its answer is a
 // warehouse.AddResult.
 //
-// It is refused as a whole if its id was aborted, if another segment registered
+// It is refused as a whole if its id was aborted or fenced, if another segment registered
 // one of its profiles within ProfileWindow, or if one of its epochs is not the
 // current one; a refusal lists all profiles and all epochs that are in the way,
 // so that the segment can be made anew at once. An id that was added before is
@@ -27,17 +27,15 @@ func decodeAddSegment(body []byte) (Command, error) {
 
 func (c AddSegment) apply(s *State, m moment) any {
 	seg := c.Segment
-	switch s.fates.byID[seg.ID] {
-	case wasAborted, wasReplaced:
-		return warehouse.AddResult{Outcome: warehouse.WasAborted}
+	switch s.verdictOf(seg.ID) {
+	case 0:
 	case wasAdded:
 		return warehouse.AddResult{Outcome: warehouse.Added}
+	default:
+		return warehouse.AddResult{Outcome: warehouse.WasAborted}
 	}
 	if s.isKnown(seg.ID) {
 		return warehouse.AddResult{Outcome: warehouse.Added}
-	}
-	if s.draft.isPast(seg.ID) {
-		return warehouse.AddResult{Outcome: warehouse.WasAborted}
 	}
 	if refusal, ok := s.refuse(seg); ok {
 		return refusal
@@ -50,7 +48,7 @@ func (c AddSegment) apply(s *State, m moment) any {
 		s.profiles.add(b)
 		s.draft.batches = append(s.draft.batches, b)
 	}
-	s.seal(seg.ID, wasAdded, m)
+	s.seal(fate{id: seg.ID, verdict: wasAdded}, m)
 	return warehouse.AddResult{Outcome: warehouse.Added}
 }
 

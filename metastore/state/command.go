@@ -34,14 +34,13 @@ const (
 	KindFinishJob        Kind = 10
 	KindFailJob          Kind = 11
 	KindReleaseJobs      Kind = 12
-	KindRaiseHorizon     Kind = 13
+	KindFenceObjects     Kind = 13
 )
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	KindAddSegment, KindAbortSegment, KindReplaceParts, KindSetTenant, KindSetRetention, KindExpire, KindForgetTombstones,
-	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs,
-	KindRaiseHorizon,
+	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs, KindFenceObjects,
 }
 
 // String returns the command's name, as metrics and logs have it.
@@ -71,8 +70,8 @@ func (k Kind) String() string {
 		return "fail_job"
 	case KindReleaseJobs:
 		return "release_jobs"
-	case KindRaiseHorizon:
-		return "raise_horizon"
+	case KindFenceObjects:
+		return "fence_objects"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -154,5 +153,5 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindFinishJob:        decodeFinishJob,
 	KindFailJob:          decodeFailJob,
 	KindReleaseJobs:      decodeReleaseJobs,
-	KindRaiseHorizon:     decodeRaiseHorizon,
+	KindFenceObjects:     decodeFenceObjects,
 }

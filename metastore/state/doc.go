@@ -7,6 +7,7 @@
 //   - view.go: View, an immutable picture of the state that queries hold
 //   - tenant.go: the levels tenant → hour → parts, copied only where touched
 //   - window.go, fate.go, tombstone.go: what is remembered for a while
+//   - job.go: compaction jobs; plan.go: what the leader wants merged, and when
 //   - command.go: the byte form of commands; one file for each command
 //   - snapshot.go, frame.go: the byte form of the whole state
 //

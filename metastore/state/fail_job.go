@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strings"
 	"time"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -26,8 +27,7 @@ func (FailJob) Kind() Kind { return KindFailJob }
 
 func (c FailJob) appendTo(dst []byte) []byte {
 	e := warehouse.NewEncoder(dst)
-	e.Raw(c.Job.ID[:])
-	e.Uvarint(c.Job.Token)
+	encodeRef(e, c.Job)
 	e.String(c.Reason)
 	return e.Bytes()
 }
@@ -47,12 +47,12 @@ func (c FailJob) apply(s *State, m moment) any {
 		if j.ID != c.Job.ID {
 			return j
 		}
-		j.Token, j.Worker = 0, ""
+		j.free()
 		if c.Reason == "" {
 			return j
 		}
 		j.Failures++
-		j.Reason, j.FailedAt = c.Reason[:min(len(c.Reason), maxReason)], m.at
+		j.Reason, j.FailedAt = strings.ToValidUTF8(c.Reason[:min(len(c.Reason), maxReason)], ""), m.at
 		j.retry = satAdd(m.elapsed, micros(retryAfter)*warehouse.Micros(j.Failures))
 		j.SetAside = j.Failures >= warehouse.MaxJobFailures
 		setAside = j.SetAside
@@ -69,15 +69,15 @@ type ReleaseJobs struct{ Jobs []warehouse.ObjectID }
 func (ReleaseJobs) Kind() Kind { return KindReleaseJobs }
 
 func (c ReleaseJobs) appendTo(dst []byte) []byte {
-	return ForgetTombstones{Objects: c.Jobs}.appendTo(dst)
+	e := warehouse.NewEncoder(dst)
+	encodeIDs(e, c.Jobs)
+	return e.Bytes()
 }
 
 func decodeReleaseJobs(body []byte) (Command, error) {
-	c, err := decodeForgetTombstones(body)
-	if err != nil {
-		return nil, err
-	}
-	return ReleaseJobs{Jobs: c.(ForgetTombstones).Objects}, nil
+	d := warehouse.NewDecoder("body", body)
+	c := ReleaseJobs{Jobs: decodeIDs(d)}
+	return c, d.Finish()
 }
 
 func (c ReleaseJobs) apply(s *State, _ moment) any {

@@ -11,10 +11,9 @@ type FinishOutcome uint8
 
 // The outcomes.
 const (
-	Finished    FinishOutcome = iota // done, now or already before
-	JobLost                          // refused: the assignment is over
-	JobObsolete                      // refused: an input is gone, and with it the job
-	JobClashes                       // refused: an object that it makes is known already
+	Finished   FinishOutcome = iota // done, now or already before
+	JobLost                         // refused: the assignment is over, or an input is gone
+	JobClashes                      // refused: an object that it makes is known already
 )
 
 // String returns the outcome in words.
@@ -24,8 +23,6 @@ func (o FinishOutcome) String() string {
 		return "finished"
 	case JobLost:
 		return "lost"
-	case JobObsolete:
-		return "obsolete"
 	case JobClashes:
 		return "clashes"
 	}
@@ -33,8 +30,12 @@ func (o FinishOutcome) String() string {
 }
 
 // FinishJob swaps a job's inputs for what was made of them, in one step; see
-// [ReplaceParts]. Its answer is a FinishOutcome; a refusal changes no part. A job
-// that was finished before is answered with Finished and changes nothing.
+// [ReplaceParts]. Its answer is a FinishOutcome; a refusal changes nothing.
+//
+// The assignment that finished a job is answered with Finished again; any other of
+// the same job is over. Long after, when that is forgotten, it is known by its
+// objects, which nobody else has made: a worker that was told that they never
+// became live would delete them.
 type FinishJob struct {
 	Job     warehouse.JobRef
 	Outputs []warehouse.Part // each the only part of its object
@@ -45,8 +46,7 @@ func (FinishJob) Kind() Kind { return KindFinishJob }
 
 func (c FinishJob) appendTo(dst []byte) []byte {
 	e := warehouse.NewEncoder(dst)
-	e.Raw(c.Job.ID[:])
-	e.Uvarint(c.Job.Token)
+	encodeRef(e, c.Job)
 	e.Uvarint(uint64(len(c.Outputs)))
 	for i := range c.Outputs {
 		e.Part(&c.Outputs[i])
@@ -64,24 +64,35 @@ func decodeFinishJob(body []byte) (Command, error) {
 }
 
 func (c FinishJob) apply(s *State, m moment) any {
-	if s.fates.byID[c.Job.ID] == wasReplaced {
+	if f := s.fates.byID[c.Job.ID]; f.verdict == wasFinished && f.token == c.Job.Token {
 		return Finished
 	}
 	j := s.draft.job(c.Job)
-	if j == nil {
+	switch {
+	case j == nil && c.hasMade(s):
+		return Finished
+	case j == nil:
 		return JobLost
 	}
-	swap := ReplaceParts{ID: j.ID, Add: c.Outputs}
+	change := ReplaceParts{ID: j.ID, Add: c.Outputs}
 	for _, id := range j.Inputs {
-		swap.Remove = append(swap.Remove, PartRef{Object: id, Tenant: j.Tenant, Hour: j.Hour})
+		change.Remove = append(change.Remove, PartRef{Object: id, Tenant: j.Tenant, Hour: j.Hour})
 	}
-	switch swap.apply(s, m).(ReplaceResult).Outcome {
-	case InputGone:
-		s.dropJob(j.ID)
-		return JobObsolete
-	case OutputExists:
-		return JobClashes
+	if _, refused := change.refuse(s); refused {
+		return JobClashes // its inputs are live: see Job
 	}
 	s.dropJob(j.ID)
+	change.swap(s, m)
+	s.seal(fate{id: j.ID, verdict: wasFinished, token: c.Job.Token}, m)
 	return Finished
+}
+
+// hasMade reports whether an object that the job made is live, or was.
+func (c FinishJob) hasMade(s *State) bool {
+	for i := range c.Outputs {
+		if s.isKnown(c.Outputs[i].Object) {
+			return true
+		}
+	}
+	return false
 }

@@ -11,22 +11,13 @@ func (ForgetTombstones) Kind() Kind { return KindForgetTombstones }
 
 func (c ForgetTombstones) appendTo(dst []byte) []byte {
 	e := warehouse.NewEncoder(dst)
-	e.Uvarint(uint64(len(c.Objects)))
-	for i := range c.Objects {
-		e.Raw(c.Objects[i][:])
-	}
+	encodeIDs(e, c.Objects)
 	return e.Bytes()
 }
 
 func decodeForgetTombstones(body []byte) (Command, error) {
 	d := warehouse.NewDecoder("body", body)
-	var c ForgetTombstones
-	if n := d.Count(len(warehouse.ObjectID{})); n > 0 {
-		c.Objects = make([]warehouse.ObjectID, n)
-		for i := range c.Objects {
-			copy(c.Objects[i][:], d.Raw(len(c.Objects[i])))
-		}
-	}
+	c := ForgetTombstones{Objects: decodeIDs(d)}
 	return c, d.Finish()
 }
 

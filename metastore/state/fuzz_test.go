@@ -30,7 +30,9 @@ func examples() []Command {
 		Expire{},
 		ForgetTombstones{Objects: ids(1, 2, 3)},
 		ForgetTombstones{},
-		TakeJobs{Worker: "w", Max: 2, Lease: time.Minute, Policy: DefaultPolicy()},
+		TakeJobs{Worker: "w", Max: 2, Lease: time.Minute, Plans: []Plan{
+			{Tenant: "acme", Hour: hour0, Level: 1, Inputs: ids(2)}, {Tenant: "acme", Hour: hour0 + 1, Level: 3, Inputs: ids(2, 50)},
+		}},
 		TakeJobs{},
 		RenewJobs{Worker: "w", Lease: time.Minute, Jobs: []warehouse.JobRef{{ID: objectID(1), Token: 7}}},
 		RenewJobs{},
@@ -40,7 +42,8 @@ func examples() []Command {
 		FailJob{},
 		ReleaseJobs{Jobs: ids(1, 2)},
 		ReleaseJobs{},
-		RaiseHorizon{Millis: 1_760_000_000_000},
+		FenceObjects{Objects: []Found{{ID: objectID(7)}, {ID: objectID(8), Tenant: "acme", Hour: hour0}}},
+		FenceObjects{},
 	}
 	for range 20 {
 		cmds = append(cmds, sim.next(v))
@@ -84,21 +87,24 @@ func FuzzDecodeCommand(f *testing.F) {
 			return
 		}
 		require.Equal(t, data, Append(nil, at, cmd), "a command has one form")
-		a := fullMachine(t)
-		b := restoreView(t, a.state.View())
-		index := a.state.Index() + 1
-		got, err := a.state.Apply(index, data)
-		require.NoError(t, err)
-		same, err := b.Apply(index, data)
-		require.NoError(t, err)
-		require.Equal(t, got, same)
-		require.Equal(t, a.state.View().Digest(), b.View().Digest())
+		for _, a := range []*machine{fullMachine(t), machineWithJobs(t)} {
+			b := restoreView(t, a.state.View())
+			index := a.state.Index() + 1
+			got, err := a.state.Apply(index, data)
+			require.NoError(t, err)
+			same, err := b.Apply(index, data)
+			require.NoError(t, err)
+			require.Equal(t, got, same)
+			require.Equal(t, a.state.View().Digest(), b.View().Digest())
+			require.Equal(t, a.state.claims, b.claims)
+		}
 	})
 }
 
 func FuzzReadSnapshot(f *testing.F) {
 	f.Add(snapshotBytes(f, New().View()))
 	f.Add(snapshotBytes(f, fullMachine(f).state.View()))
+	f.Add(snapshotBytes(f, machineWithJobs(f).state.View()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = Read(bytes.NewReader(data))
 	})
@@ -106,7 +112,7 @@ func FuzzReadSnapshot(f *testing.F) {
 
 // The bytes are cut into frames with right checksums: kind[1] ‖ length[1] ‖ payload.
 func FuzzReadFrames(f *testing.F) {
-	for _, v := range []*View{New().View(), fullMachine(f).state.View()} {
+	for _, v := range []*View{New().View(), fullMachine(f).state.View(), machineWithJobs(f).state.View()} {
 		var seed []byte
 		for _, frame := range splitFrames(f, snapshotBytes(f, v)) {
 			payload := frame[frameHeaderBytes:]
@@ -131,6 +137,8 @@ func FuzzReadFrames(f *testing.F) {
 		v := s.View()
 		require.Equal(t, v.Digest(), restoreView(t, v).View().Digest())
 		_ = v.HasExpired(start)
+		p := DefaultPolicy()
+		_ = v.Plans(&p, start, 9)
 		for _, name := range v.Tenants() {
 			_ = v.Parts(name, warehouse.TimeRange{From: start, To: start + warehouse.Micros(rand.Int64N(1e9))})
 			_ = v.Bounds(name)

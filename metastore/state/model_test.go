@@ -17,6 +17,7 @@ type model struct {
 	dead      []warehouse.ObjectID
 	profiles  []modelProfile
 	fates     []modelFate
+	jobs      []*modelJob
 	epochs    map[warehouse.PartitionKey]uint64 // by command that named it
 	dropped   []modelDrop                       // hours that were left without parts
 }
@@ -35,6 +36,7 @@ type modelFate struct {
 	id      warehouse.ObjectID
 	at      warehouse.Micros
 	verdict verdict
+	token   uint64
 }
 
 type modelDrop struct {
@@ -61,7 +63,7 @@ func (m *model) apply(at warehouse.Micros, c Command) any {
 		if m.isLive(c.ID) || slices.Contains(m.dead, c.ID) {
 			return true
 		}
-		m.fates = append(m.fates, modelFate{c.ID, m.now, wasAborted})
+		m.fates = append(m.fates, modelFate{id: c.ID, at: m.now, verdict: wasAborted})
 		return false
 	case ReplaceParts:
 		return m.replace(c)
@@ -73,13 +75,15 @@ func (m *model) apply(at warehouse.Micros, c Command) any {
 		before := len(m.dead)
 		m.dead = slices.DeleteFunc(m.dead, func(id warehouse.ObjectID) bool { return slices.Contains(c.Objects, id) })
 		return before - len(m.dead)
+	default:
+		return m.applyToJobs(at, c)
 	}
 	return nil
 }
 
 func (m *model) addSegment(c AddSegment) any {
 	switch v := m.fate(c.Segment.ID); {
-	case v == wasAborted || v == wasReplaced:
+	case v > wasAdded:
 		return warehouse.AddResult{Outcome: warehouse.WasAborted}
 	case v == wasAdded, m.isLive(c.Segment.ID), slices.Contains(m.dead, c.Segment.ID):
 		return warehouse.AddResult{}
@@ -110,15 +114,19 @@ func (m *model) addSegment(c AddSegment) any {
 	for _, k := range c.Segment.Profiles {
 		m.profiles = append(m.profiles, modelProfile{k, m.now})
 	}
-	m.fates = append(m.fates, modelFate{c.Segment.ID, m.now, wasAdded})
+	m.fates = append(m.fates, modelFate{id: c.Segment.ID, at: m.now, verdict: wasAdded})
 	return r
 }
 
 func (m *model) replace(c ReplaceParts) any {
-	v := m.fate(c.ID)
-	if v == wasReplaced {
+	if m.fate(c.ID) == wasReplaced {
 		return ReplaceResult{}
 	}
+	return m.swap(c, modelFate{id: c.ID, at: m.now, verdict: wasReplaced})
+}
+
+func (m *model) swap(c ReplaceParts, f modelFate) ReplaceResult {
+	v := m.fate(c.ID)
 	var r ReplaceResult
 	for i, ref := range c.Remove {
 		if slices.Contains(c.Remove[:i], ref) || !slices.ContainsFunc(m.live, func(p modelPart) bool { return p.ref == ref }) {
@@ -150,7 +158,7 @@ func (m *model) replace(c ReplaceParts) any {
 	for _, k := range c.Undefs {
 		m.epochs[k] = m.index
 	}
-	m.fates = append(m.fates, modelFate{c.ID, m.now, wasReplaced})
+	m.fates = append(m.fates, f)
 	return r
 }
 
@@ -183,6 +191,9 @@ func (m *model) remove(doomed func(modelPart) bool) int {
 		}
 	}
 	m.live = kept
+	m.jobs = slices.DeleteFunc(m.jobs, func(j *modelJob) bool {
+		return slices.ContainsFunc(gone, func(p modelPart) bool { return j.has(p.ref) })
+	})
 	for _, p := range gone {
 		if !m.isLive(p.ref.Object) && !slices.Contains(m.dead, p.ref.Object) {
 			m.dead = append(m.dead, p.ref.Object)
@@ -199,12 +210,20 @@ func (m *model) isLive(id warehouse.ObjectID) bool {
 }
 
 func (m *model) fate(id warehouse.ObjectID) verdict {
-	for _, f := range m.fates {
-		if f.id == id && m.now-f.at <= 3600e6 {
-			return f.verdict
+	return m.lastFate(id).verdict
+}
+
+func (m *model) lastFate(id warehouse.ObjectID) modelFate {
+	for _, f := range slices.Backward(m.fates) {
+		if f.id != id {
+			continue
 		}
+		if m.now-f.at <= 3600e6 || f.verdict == wasFenced && m.now-f.at <= 31*24*3600e6 {
+			return f
+		}
+		return modelFate{}
 	}
-	return 0
+	return modelFate{}
 }
 
 // epoch is a lower bound of the real one: see checkEpochs.

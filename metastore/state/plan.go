@@ -8,169 +8,104 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// Policy says when parts are merged. It travels in each command that plans, so that
-// every replica plans alike, whatever it is configured to. See docs/adr/0030.
+// Policy says when parts are merged. Only the leader reads it: what it decides
+// comes in commands. docs/adr/0030 tells what it costs, and why it is this one.
 type Policy struct {
-	// Segments of an hour that is not over become a block of level 1 when there are
-	// MinSegments and the oldest is of Age, or of a Share-th of the time since the
-	// hour's first part if that is longer, or as soon as there are MaxSegments or
-	// they have SegmentBytes.
+	// Segments of an hour that is not over become a block of level 1 when there
+	// are MinSegments and the oldest is of Age, and their number times their age
+	// weighs as much as what is left of the hour; or as soon as there are
+	// MaxSegments or they have SegmentBytes.
 	MinSegments, MaxSegments int
 	Age                      time.Duration
-	Share                    int
 	SegmentBytes             int64
 
-	// More than MaxBlocks blocks of level 1 become one of level 2.
-	MaxBlocks int
+	// What came in the first TwicePercent of an hour may be merged once more while
+	// it runs: MaxBlocks blocks of level 1 become one of level 2. Later blocks are
+	// left for the final merge, so that few samples are written a third time.
+	MaxBlocks    int
+	TwicePercent int
 
 	// An hour is over when its end has passed. What it has becomes final when Quiet
 	// has passed since the last registration; final blocks are merged again with
-	// what came late once that is over a LateShare-th of them.
+	// what came late once that is over a LateShare-th of them. Until then, late
+	// segments of LateAge become blocks.
 	Quiet     time.Duration
 	LateShare int
+	LateAge   time.Duration
 
-	MaxParts int // of one job
+	// Bounds of a job's inputs. What becomes final is not bounded by bytes.
+	MaxParts int
+	MaxBytes int64
 }
 
 // DefaultPolicy returns the policy of a metastore that is not told another.
 func DefaultPolicy() Policy {
 	return Policy{
-		MinSegments: 16, MaxSegments: 192, Age: 10 * time.Second, Share: 8, SegmentBytes: 32 << 20,
-		MaxBlocks: 48, Quiet: 30 * time.Second, LateShare: 4, MaxParts: 1024,
+		MinSegments: 16, MaxSegments: 512, Age: 5 * time.Second, SegmentBytes: 64 << 20,
+		MaxBlocks: 32, TwicePercent: 45,
+		Quiet: 30 * time.Second, LateShare: 4, LateAge: 5 * time.Minute,
+		MaxParts: 1024, MaxBytes: 256 << 20,
 	}
 }
 
-// candidate is a job that could be planned.
-type candidate struct {
-	tenant warehouse.Tenant
-	hour   warehouse.Hour
-	level  uint8
-	inputs []*warehouse.Part
+// Plans returns the jobs that the policy wants at a time, the most useful first, at
+// most so many.
+func (v *View) Plans(p *Policy, now warehouse.Micros, most int) []Plan {
+	var all []candidate
+	v.eachCandidate(p, now, func(c candidate) bool {
+		all = append(all, c)
+		return true
+	})
+	// Segments first, which every query opens one by one; then the newest hours,
+	// and the largest backlogs.
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(b.hour.hour, a.hour.hour), cmp.Compare(len(b.inputs), len(a.inputs)))
+	})
+	var plans []Plan
+	for _, c := range all[:min(most, len(all))] {
+		plan := Plan{Tenant: c.tenant, Hour: c.hour.hour, Level: c.level}
+		for _, part := range c.inputs {
+			plan.Inputs = append(plan.Inputs, part.Object)
+		}
+		plans = append(plans, plan)
+	}
+	return plans
 }
 
-// candidates returns the jobs that the policy wants at a time, the most useful
-// first: segments, which every query opens one by one, of the newest hours.
-func (v *View) candidates(p *Policy, now warehouse.Micros) []candidate {
-	byHour := map[hourKey]map[warehouse.ObjectID]*Job{}
+// CountPlans returns how many jobs the policy wants at a time.
+func (v *View) CountPlans(p *Policy, now warehouse.Micros) (n int) {
+	v.eachCandidate(p, now, func(candidate) bool { n++; return true })
+	return n
+}
+
+// HasJobs reports whether a TakeJobs at the time would give any.
+func (v *View) HasJobs(p *Policy, now warehouse.Micros) bool {
+	elapsed := v.clock
+	elapsed.advance(max(now, elapsed.last))
 	for _, j := range v.jobs {
-		k := hourKey{j.Tenant, j.Hour}
-		if byHour[k] == nil {
-			byHour[k] = map[warehouse.ObjectID]*Job{}
-		}
-		for _, id := range j.Inputs {
-			byHour[k][id] = j
+		if j.isWaiting(elapsed.elapsed) || j.hasEnded(elapsed.elapsed) {
+			return true
 		}
 	}
-	var out []candidate
+	has := false
+	v.eachCandidate(p, now, func(candidate) bool { has = true; return false })
+	return has
+}
+
+// MayHaveJobs reports whether there is anything that passing time alone could make
+// a job of.
+func (v *View) MayHaveJobs() bool {
+	if len(v.jobs) > 0 {
+		return true
+	}
 	for _, t := range v.tenants {
 		for _, h := range t.hours {
-			if h.loose == 0 {
-				continue
-			}
-			if level, inputs := p.plan(h, now, byHour[hourKey{t.name, h.hour}]); inputs != nil {
-				out = append(out, candidate{t.name, h.hour, level, inputs})
+			if h.loose > 0 {
+				return true
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(b.hour, a.hour)) })
-	return out
-}
-
-type hourKey struct {
-	tenant warehouse.Tenant
-	hour   warehouse.Hour
-}
-
-// plan returns what is to be merged of an hour, and to which level; nothing if
-// nothing is.
-func (p *Policy) plan(h *hour, now warehouse.Micros, jobs map[warehouse.ObjectID]*Job) (uint8, []*warehouse.Part) {
-	if p.MaxParts < 2 {
-		return 0, nil
-	}
-	c := p.count(h, jobs)
-	over := now >= h.hour.End()
-	switch {
-	case over && p.isFinal(c, now):
-		return warehouse.LevelFinal, c.free
-	case p.hasSegments(c, now, over):
-		return 1, c.segments[:min(len(c.segments), p.MaxParts)]
-	case len(c.blocks) > p.MaxBlocks:
-		return 2, c.blocks[:min(len(c.blocks), p.MaxParts)]
-	}
-	return 0, nil
-}
-
-// census is what an hour has.
-type census struct {
-	free       []*warehouse.Part // of no job
-	segments   []*warehouse.Part // of those, level 0
-	blocks     []*warehouse.Part // of those, level 1
-	loose      int               // of those, below the final level
-	running    bool              // some are in a job that was not set aside
-	bytes      int64             // of segments
-	looseBytes int64
-	finalBytes int64
-	first      warehouse.Micros // when the oldest object was made, and the newest loose one
-	newest     warehouse.Micros
-}
-
-func (p *Policy) count(h *hour, jobs map[warehouse.ObjectID]*Job) *census {
-	c := &census{}
-	for i, part := range h.parts {
-		made := warehouse.Micros(part.Object.Time()) * 1000
-		if i == 0 {
-			c.first = made
-		}
-		if j := jobs[part.Object]; j != nil {
-			c.running = c.running || !j.SetAside
-			continue
-		}
-		c.free = append(c.free, part)
-		size := part.SizeBytes()
-		if part.Level >= warehouse.LevelFinal {
-			c.finalBytes += size
-			continue
-		}
-		c.loose++
-		c.looseBytes += size
-		c.newest = max(c.newest, made)
-		switch part.Level {
-		case warehouse.LevelSegment:
-			c.segments = append(c.segments, part)
-			c.bytes += size
-		case 1:
-			c.blocks = append(c.blocks, part)
-		}
-	}
-	return c
-}
-
-func (p *Policy) isFinal(c *census, now warehouse.Micros) bool {
-	return c.loose > 0 && !c.running && len(c.free) <= p.MaxParts && now-c.newest >= micros(p.Quiet) &&
-		c.looseBytes > c.finalBytes/int64(max(p.LateShare, 1))
-}
-
-// hasSegments decides about level 1. When the hour is over, what it has is final
-// soon: only very many segments are merged before.
-func (p *Policy) hasSegments(c *census, now warehouse.Micros, over bool) bool {
-	n := len(c.segments)
-	switch {
-	case n < 2:
-		return false
-	case n >= p.MaxSegments, c.bytes >= p.SegmentBytes && !over:
-		return true
-	case n < p.MinSegments:
-		return false
-	}
-	oldest := now - warehouse.Micros(c.segments[0].Object.Time())*1000
-	wait := micros(p.Age)
-	if since := now - c.first; p.Share > 0 {
-		wait = max(wait, min(since, micros(time.Hour))/warehouse.Micros(p.Share))
-	}
-	if over {
-		wait = max(wait, 2*micros(p.Quiet))
-	}
-	return oldest >= wait
+	return false
 }
 
 // EachLoose calls fn with every part below the final level.
@@ -186,5 +121,229 @@ func (v *View) EachLoose(fn func(*warehouse.Part)) {
 				}
 			}
 		}
+	}
+}
+
+// candidate is a job that could be planned.
+type candidate struct {
+	tenant warehouse.Tenant
+	hour   *hour
+	level  uint8
+	inputs []*warehouse.Part
+}
+
+type hourKey struct {
+	tenant warehouse.Tenant
+	hour   warehouse.Hour
+}
+
+// eachCandidate calls yield with every job that the policy wants, by tenant and
+// hour, until it returns false.
+func (v *View) eachCandidate(p *Policy, now warehouse.Micros, yield func(candidate) bool) {
+	jobs := map[hourKey][]*Job{}
+	for _, j := range v.jobs {
+		k := hourKey{j.Tenant, j.Hour}
+		jobs[k] = append(jobs[k], j)
+	}
+	for _, t := range v.tenants {
+		for _, h := range t.hours {
+			if h.loose == 0 {
+				continue
+			}
+			d := draftOf(p, h, jobs[hourKey{t.name, h.hour}], now)
+			d.plan()
+			for _, c := range d.candidates {
+				c.tenant, c.hour = t.name, h
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// draft is the planning of an hour: what it has, and what is to be done with it.
+type draft struct {
+	*Policy
+	hour       *hour
+	now        warehouse.Micros
+	candidates []candidate
+
+	// Parts that are in no job.
+	free     []*warehouse.Part
+	segments []*warehouse.Part // level 0
+	blocks   []*warehouse.Part // level 1
+	merged   []*warehouse.Part // between that and the final level
+
+	isRunning    bool // some are in a job that was not set aside
+	segmentBytes int64
+	looseBytes   int64
+	finalBytes   int64
+	oldest       warehouse.Micros // when the oldest segment was made
+	newest       warehouse.Micros // and the newest loose part
+}
+
+// madeAt returns when an object was made, as its id says.
+func madeAt(p *warehouse.Part) warehouse.Micros {
+	return warehouse.Micros(p.Object.Time()) * 1000 // fits: 48 bits of milliseconds
+}
+
+func draftOf(p *Policy, h *hour, jobs []*Job, now warehouse.Micros) *draft {
+	d := &draft{Policy: p, hour: h, now: now}
+	var taken map[warehouse.ObjectID]struct{}
+	for _, j := range jobs {
+		d.isRunning = d.isRunning || !j.SetAside
+		if taken == nil {
+			taken = make(map[warehouse.ObjectID]struct{}, len(j.Inputs))
+		}
+		for _, id := range j.Inputs {
+			taken[id] = struct{}{}
+		}
+	}
+	for _, part := range h.parts {
+		if _, ok := taken[part.Object]; !ok {
+			d.count(part)
+		}
+	}
+	return d
+}
+
+func (d *draft) count(part *warehouse.Part) {
+	d.free = append(d.free, part)
+	size, made := part.SizeBytes(), madeAt(part)
+	if part.Level >= warehouse.LevelFinal {
+		d.finalBytes += size
+		return
+	}
+	d.looseBytes += size
+	d.newest = max(d.newest, made)
+	switch part.Level {
+	case warehouse.LevelSegment:
+		if len(d.segments) == 0 || made < d.oldest {
+			d.oldest = made
+		}
+		d.segments = append(d.segments, part)
+		d.segmentBytes += size
+	case 1:
+		d.blocks = append(d.blocks, part)
+	default:
+		d.merged = append(d.merged, part)
+	}
+}
+
+func (d *draft) loose() int { return len(d.segments) + len(d.blocks) + len(d.merged) }
+
+func (d *draft) plan() {
+	switch {
+	case d.now < d.hour.hour.End() && d.now >= (d.hour.hour-1).Start(): // not of a clock that is far ahead
+		d.planOpen()
+	case d.isFinal():
+		d.candidates = append(d.candidates, candidate{level: warehouse.LevelFinal, inputs: d.free})
+	default:
+		d.planOver()
+	}
+}
+
+// planOpen plans an hour that runs.
+//
+// A query of the hour opens every part. n segments that wait while s of them come
+// in a second make, each time they are merged, one block that stays for the rest of
+// the hour, r seconds: in all n + s·r/n parts at its end, least where n = √(s·r).
+// With the blocks that are there already the best is to begin at √(2·s·r) and to
+// fall with r; s is n by the age of the oldest, so that is n·age ≥ 2·r.
+func (d *draft) planOpen() {
+	twiceUntil := d.hour.hour.Start() + micros(time.Hour)*warehouse.Micros(d.TwicePercent)/100
+	left := d.hour.hour.End() - max(d.now, twiceUntil)
+	weight := 2 * left
+	if d.now < twiceUntil {
+		weight = left / 2 // half as many segments: the other half are blocks, which do not stay
+	}
+	age := d.now - d.oldest
+	if d.isFull() || len(d.segments) >= d.MinSegments && age >= micros(d.Age) && age >= weight/warehouse.Micros(max(len(d.segments), 1)) {
+		d.merge(1, d.segments, 2)
+	}
+	early := d.blocks
+	for i, b := range early {
+		if madeAt(b) > twiceUntil {
+			early = early[:i]
+			break
+		}
+	}
+	switch {
+	case d.now < twiceUntil && len(early) >= d.MaxBlocks, d.now >= twiceUntil && len(early) >= max(d.MaxBlocks/2, 2):
+		d.merge(2, d.small(early), 2)
+	}
+}
+
+// isFull reports whether the segments are merged, however young.
+func (d *draft) isFull() bool {
+	return len(d.segments) >= max(d.MaxSegments, 2) || len(d.segments) > 1 && d.segmentBytes >= d.SegmentBytes
+}
+
+// small returns the blocks that are small enough for merging them to be worth it.
+func (d *draft) small(blocks []*warehouse.Part) []*warehouse.Part {
+	return slices.DeleteFunc(slices.Clone(blocks), func(p *warehouse.Part) bool { return p.SizeBytes() > d.MaxBytes/4 })
+}
+
+// isFinal decides about an hour that is over.
+func (d *draft) isFinal() bool {
+	if d.isRunning || d.loose() == 0 || d.loose() > max(d.MaxParts, 2) {
+		return false
+	}
+	if d.now-d.newest < micros(d.Quiet) {
+		return d.finalBytes > 0 && d.looseBytes > d.finalBytes // it may go on for long
+	}
+	return d.looseBytes > d.finalBytes/int64(max(d.LateShare, 1))
+}
+
+// planOver plans an hour that is over and not to become final now: something still
+// comes, it is in use, too much, or too little beside what is final.
+func (d *draft) planOver() {
+	age := d.now - max(d.oldest, d.hour.hour.End())
+	n := len(d.segments)
+	const patience = 10 * time.Minute   // of segments times their age
+	if d.loose() > max(d.MaxParts, 2) { // of those, two are in one of the lists
+		d.merge(1, d.segments, 2)
+		d.merge(2, append(slices.Clip(d.blocks), d.merged...), 2)
+		return
+	}
+	switch {
+	case n == 0:
+	case d.isFull():
+		d.merge(1, d.segments, 2)
+	case n >= d.MinSegments && age >= 2*micros(d.Quiet) && age >= micros(patience)/warehouse.Micros(n):
+		d.merge(1, d.segments, 2)
+	case age >= micros(d.LateAge) && !d.isRunning:
+		d.merge(1, d.segments, 1) // one, too: its object may be a large one of many tenants
+	}
+	most := max(d.MaxBlocks/2, 2)
+	for _, blocks := range [][]*warehouse.Part{d.blocks, d.merged} {
+		if late := d.late(blocks); len(late) >= most {
+			d.merge(2, d.small(late), 2)
+		}
+	}
+}
+
+// late returns the blocks that were made when the hour was over for a while: others
+// are left for the final merge.
+func (d *draft) late(blocks []*warehouse.Part) []*warehouse.Part {
+	until := d.hour.hour.End() + 2*micros(d.Quiet)
+	return slices.DeleteFunc(slices.Clone(blocks), func(p *warehouse.Part) bool { return madeAt(p) <= until })
+}
+
+// merge plans jobs of a level, of at least so many parts each, within the bounds.
+func (d *draft) merge(level uint8, parts []*warehouse.Part, least int) {
+	for rest := 0; len(parts) > 0; {
+		n, size := 0, int64(0)
+		for n < len(parts) && n < max(d.MaxParts, 2) && (n < 2 || size+parts[n].SizeBytes() <= d.MaxBytes) {
+			size += parts[n].SizeBytes()
+			n++
+		}
+		if n < least || len(parts) < rest {
+			return
+		}
+		rest = d.MinSegments // what is left behind a full job waits for more
+		d.candidates = append(d.candidates, candidate{level: level, inputs: parts[:n:n]})
+		parts = parts[n:]
 	}
 }

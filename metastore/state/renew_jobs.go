@@ -47,7 +47,7 @@ func (c RenewJobs) apply(s *State, m moment) any {
 		if slices.Contains(c.Jobs, warehouse.JobRef{ID: j.ID, Token: j.Token}) {
 			j.until = satAdd(m.elapsed, micros(c.Lease))
 		} else {
-			j.Token, j.Worker = 0, ""
+			j.free()
 		}
 		return j
 	})

@@ -46,7 +46,8 @@ type ReplaceResult struct {
 // ReplaceParts swaps parts for others in one step: no view holds both the
 // inputs and the outputs, or neither. Its answer is a ReplaceResult.
 //
-// Objects whose last part goes get a tombstone. Dataset partitions that lose
+// Objects whose last part goes get a tombstone, and jobs that lose an input are
+// dropped. Dataset partitions that lose
 // definitions get a new epoch, the command's index. A refusal changes nothing.
 // An ID that was replaced before is answered with Replaced and changes nothing.
 type ReplaceParts struct {
@@ -117,12 +118,19 @@ func decodeReplaceParts(body []byte) (Command, error) {
 }
 
 func (c ReplaceParts) apply(s *State, m moment) any {
-	if s.fates.byID[c.ID] == wasReplaced {
+	if s.verdictOf(c.ID) == wasReplaced {
 		return ReplaceResult{Outcome: Replaced}
 	}
 	if refusal, ok := c.refuse(s); ok {
 		return refusal
 	}
+	c.swap(s, m)
+	s.seal(fate{id: c.ID, verdict: wasReplaced}, m)
+	return ReplaceResult{Outcome: Replaced}
+}
+
+// swap does what nothing stands against.
+func (c ReplaceParts) swap(s *State, m moment) {
 	for i := range c.Add {
 		s.addPart(&c.Add[i])
 	}
@@ -132,8 +140,6 @@ func (c ReplaceParts) apply(s *State, m moment) any {
 	for _, k := range c.Undefs {
 		s.raiseEpoch(k, m.index)
 	}
-	s.seal(c.ID, wasReplaced, m)
-	return ReplaceResult{Outcome: Replaced}
 }
 
 // refuse returns what stands against the command, and whether anything does.
@@ -147,7 +153,7 @@ func (c ReplaceParts) refuse(s *State) (ReplaceResult, bool) {
 			r.Gone = append(r.Gone, ref)
 		}
 	}
-	if s.fates.byID[c.ID] != 0 {
+	if s.verdictOf(c.ID) != 0 {
 		r.Exists = append(r.Exists, c.ID)
 	}
 	outputs := make(map[warehouse.ObjectID]struct{}, len(c.Add))
@@ -155,7 +161,7 @@ func (c ReplaceParts) refuse(s *State) (ReplaceResult, bool) {
 		id := c.Add[i].Object
 		_, again := outputs[id]
 		outputs[id] = struct{}{}
-		if again || s.isKnown(id) || s.fates.byID[id] != 0 || s.draft.isPast(id) {
+		if again || s.isKnown(id) || s.verdictOf(id) != 0 {
 			r.Exists = append(r.Exists, id)
 		}
 	}

@@ -22,7 +22,8 @@ var simTenants = []warehouse.Tenant{"acme", "globex", "initech"}
 type simulation struct {
 	r      *rand.Rand
 	at     warehouse.Micros
-	newest int // objects and profiles are drawn around it
+	newest int              // objects and profiles are drawn around it
+	held   []*warehouse.Job // by workers, whether or not they still have them
 }
 
 func newSimulation(seed uint64) *simulation {
@@ -57,6 +58,9 @@ func (s *simulation) tick() {
 // next returns a command; v is the state that it will meet.
 func (s *simulation) next(v *View) Command {
 	s.tick()
+	if s.chance(30) {
+		return s.nextOfJobs(v)
+	}
 	switch n := s.r.IntN(100); {
 	case n < 55:
 		return s.addSegment(v)
@@ -80,6 +84,43 @@ func (s *simulation) next(v *View) Command {
 		}
 	}
 	return c
+}
+
+// nextOfJobs is what a worker or the planner says, in time or not.
+func (s *simulation) nextOfJobs(v *View) Command {
+	worker := []string{"a", "b"}[s.r.IntN(2)]
+	job := &warehouse.Job{JobRef: warehouse.JobRef{ID: objectID(s.object()), Token: s.r.Uint64N(50)}, Tenant: s.tenant(), Hour: s.hour(), Level: 1}
+	if len(s.held) > 0 && s.chance(90) {
+		job = s.held[max(0, len(s.held)-1-s.r.IntN(6))]
+	}
+	switch n := s.r.IntN(100); {
+	case n < 35:
+		p := busy()
+		p.MaxSegments, p.MaxBlocks, p.LateAge = 1+s.r.IntN(3), 2, 0
+		c := TakeJobs{Worker: worker, Max: s.r.IntN(4), Lease: time.Duration(1+s.r.IntN(100)) * time.Second, Plans: v.Plans(&p, s.at, 4)}
+		if s.chance(30) {
+			c.Plans = append(c.Plans, Plan{Tenant: s.tenant(), Hour: s.hour(), Level: uint8(s.r.IntN(4)), Inputs: ids(s.object(), s.object())})
+		}
+		return c
+	case n < 60:
+		c := FinishJob{Job: job.JobRef}
+		for range s.r.IntN(3) {
+			c.Outputs = append(c.Outputs, part(s.object(), job.Level, job.Tenant, job.Hour))
+		}
+		return c
+	case n < 75:
+		return FailJob{Job: job.JobRef, Reason: []string{"", "bad"}[s.r.IntN(2)]}
+	case n < 85:
+		c := RenewJobs{Worker: worker, Lease: time.Minute}
+		for _, j := range s.held[max(0, len(s.held)-4):] {
+			c.Jobs = append(c.Jobs, j.JobRef)
+		}
+		return c
+	case n < 88:
+		return ReleaseJobs{}
+	}
+	found := []Found{{ID: objectID(s.object())}, {ID: objectID(s.object()), Tenant: s.tenant(), Hour: s.hour()}, {ID: objectID(100_000 + s.object())}}
+	return FenceObjects{Objects: found[:1+s.r.IntN(3)]}
 }
 
 func (s *simulation) addSegment(v *View) Command {
@@ -144,7 +185,7 @@ type held struct {
 // the same state.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	seeds, steps := 20, 300
+	seeds, steps := 60, 400
 	if testing.Short() {
 		seeds = 5
 	}
@@ -175,6 +216,12 @@ func (o *outcomes) add(cmd Command, answer any) {
 		o.met[a.Outcome.String()]++
 	case ReplaceResult:
 		o.met[a.Outcome.String()]++
+	case []*warehouse.Job:
+		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), len(a) > 0)]++
+	case []warehouse.JobRef:
+		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), len(a) > 0)]++
+	case []warehouse.ObjectID:
+		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), len(a) > 0)]++
 	case int:
 		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), a > 0)]++
 	default:
@@ -189,6 +236,9 @@ func (o *outcomes) check(t *testing.T) {
 		"added", "has duplicates", "has stale epochs", "was aborted", "replaced", "input gone", "output exists",
 		"abort_segment true", "abort_segment false", "set_tenant <nil>", "set_retention <nil>",
 		"expire some=true", "expire some=false", "forget_tombstones some=true",
+		"take_jobs some=true", "take_jobs some=false", "renew_jobs some=true", "renew_jobs some=false",
+		"finish_job finished", "finish_job lost", "finish_job clashes", "fail_job true", "fail_job false",
+		"release_jobs some=true", "fence_objects some=true", "fence_objects some=false",
 	} {
 		assert.Positive(t, o.met[want], "%s in %v", want, o.met)
 	}
@@ -207,8 +257,12 @@ func simulate(t *testing.T, seed uint64, steps int, met *outcomes) {
 		if c, ok := cmd.(AddSegment); ok {
 			adoptEpochs(plain, v, c)
 		}
-		require.Equal(t, plain.apply(sim.at, cmd), answer, "step %d: %T", i, cmd)
 		met.add(cmd, answer)
+		if jobs, ok := answer.([]*warehouse.Job); ok {
+			sim.held = append(sim.held, jobs...)
+			answer = given(jobs)
+		}
+		require.Equal(t, plain.apply(sim.at, cmd), answer, "step %d: %T", i, cmd)
 		if i%7 == 0 {
 			checkAgainstModel(t, live.View(), plain)
 		}
@@ -294,6 +348,10 @@ func checkAgainstModel(t *testing.T, v *View, m *model) {
 		}
 	}
 	require.Equal(t, remembered, v.Profiles())
+	require.Len(t, v.Jobs(), len(m.jobs))
+	for i, j := range m.jobs {
+		require.Equal(t, []any{j.id, j.token, j.attempts, j.failed, j.failed >= 3}, []any{v.jobs[i].ID, v.jobs[i].Token, v.jobs[i].Attempts, v.jobs[i].Failures, v.jobs[i].SetAside})
+	}
 }
 
 // checkNarrow compares a narrow range with a filter over everything.

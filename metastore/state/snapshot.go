@@ -10,12 +10,9 @@ import (
 )
 
 // snapshotVersion is the version of the byte form drawn below. It counts for
-// the metastore's directory: see FORMAT there. Version 1 has no jobs and no horizon; a state
-// without either is still written as such, so that older builds read it.
-const (
-	snapshotVersion     = 2
-	snapshotVersionBare = 1
-)
+// the metastore's directory: see FORMAT there. Version 1 has no jobs and no
+// verdicts above 3.
+const snapshotVersion = 2
 
 // frameKind says what a frame of a snapshot holds. The numbers are stored: never
 // renumber.
@@ -26,13 +23,12 @@ type frameKind byte
 // frames of a kind as it takes. Strings are numbered anew in each frame.
 //
 //	header    version[1] ‖ uvarint(index) ‖ varint(last) ‖ size(elapsed) ‖ varint(retention, ns)
-//	             ‖ from version 2 on: uvarint(horizon, ms)
 //	tenant    string(name) ‖ varint(retention, ns) ‖ uvarint(n) ‖ n×(string ‖ string)
 //	             ‖ varint(horizon hour) ‖ uvarint(horizon epoch)
 //	part      as in warehouse/codec.go; by tenant, hour and order of registration
 //	epoch     as there
 //	batch     size(elapsed) ‖ uvarint(n) ‖ n×(string(tenant) ‖ uvarint(m) ‖ m×id[16])
-//	fate      id[16] ‖ size(elapsed) ‖ verdict[1]
+//	fate      id[16] ‖ size(elapsed) ‖ verdict[1] ‖ uvarint(token) if it is 4; fences last
 //	tombstone part ‖ uvarint(index) ‖ varint(at)
 //	job       see encodeJob
 //	end       uvarint(number of parts)
@@ -87,18 +83,11 @@ func (v *View) Digest() [sha256.Size]byte {
 
 func (v *View) writeHeader(f *frameWriter) {
 	e := f.begin(frameHeader)
-	version := byte(snapshotVersion)
-	if len(v.jobs) == 0 && v.horizon == 0 {
-		version = snapshotVersionBare
-	}
-	e.Byte(version)
+	e.Byte(snapshotVersion)
 	e.Uvarint(v.index)
 	e.Varint(int64(v.clock.last))
 	e.Size(int64(v.clock.elapsed))
 	e.Varint(int64(v.retention))
-	if version > snapshotVersionBare {
-		e.Uvarint(v.horizon)
-	}
 	f.end()
 }
 
@@ -161,11 +150,16 @@ func (v *View) writeBatches(f *frameWriter) {
 
 func (v *View) writeFates(f *frameWriter) {
 	e := f.begin(frameFate)
-	for i := range v.fates {
-		e.Raw(v.fates[i].id[:])
-		e.Size(int64(v.fates[i].elapsed))
-		e.Byte(byte(v.fates[i].verdict))
-		e = f.next()
+	for _, list := range [][]fate{v.fates, v.fences} {
+		for i := range list {
+			e.Raw(list[i].id[:])
+			e.Size(int64(list[i].elapsed))
+			e.Byte(byte(list[i].verdict))
+			if list[i].verdict == wasFinished {
+				e.Uvarint(list[i].token)
+			}
+			e = f.next()
+		}
 	}
 	f.end()
 }
@@ -252,14 +246,11 @@ func readAll(d *warehouse.Decoder, value func(*warehouse.Decoder)) {
 }
 
 func (s *State) readHeader(d *warehouse.Decoder) {
-	version := d.Version(snapshotVersion)
+	d.Version(snapshotVersion)
 	s.draft.index = d.Uvarint()
 	s.draft.clock.last = warehouse.Micros(d.Varint())
 	s.draft.clock.elapsed = warehouse.Micros(d.Size())
 	s.draft.retention = time.Duration(d.Varint())
-	if version > snapshotVersionBare {
-		s.draft.horizon = d.Uvarint()
-	}
 }
 
 func (s *State) readTenant(d *warehouse.Decoder) {
@@ -324,12 +315,16 @@ func (s *State) readFate(d *warehouse.Decoder) {
 	copy(x.id[:], d.Raw(len(x.id)))
 	x.elapsed = warehouse.Micros(d.Size())
 	x.verdict = verdict(d.Byte())
-	if d.Err() == nil && (x.verdict < wasAdded || x.verdict > wasReplaced) {
+	switch {
+	case x.verdict == wasFinished:
+		x.token = d.Uvarint()
+	case x.verdict < wasAdded || x.verdict > wasFenced:
 		d.Failf("verdict %d: this build does not know it", x.verdict)
+	case x.verdict != wasFenced && len(s.draft.fences) > 0:
+		d.Failf("verdict %d behind a fence", x.verdict)
 	}
 	if d.Err() == nil {
-		s.fates.byID[x.id] = x.verdict
-		s.draft.fates = append(s.draft.fates, x)
+		s.remember(x)
 	}
 }
 

@@ -23,6 +23,7 @@ type State struct {
 	buried   map[warehouse.ObjectID]struct{} // objects with a tombstone
 	profiles window
 	fates    fates
+	claims   map[PartRef]warehouse.ObjectID // the job that a part is in
 }
 
 // New returns the empty state: what is before the log's first command.
@@ -33,6 +34,7 @@ func New() *State {
 		buried:     map[warehouse.ObjectID]struct{}{},
 		profiles:   newWindow(),
 		fates:      newFates(),
+		claims:     map[PartRef]warehouse.ObjectID{},
 	}
 }
 
@@ -67,6 +69,7 @@ func (s *State) Apply(index uint64, data []byte) (any, error) {
 	m := moment{index: index, at: at, elapsed: s.draft.clock.elapsed}
 	s.draft.batches = s.profiles.expire(s.draft.batches, m.elapsed)
 	s.draft.fates = s.fates.expire(s.draft.fates, m.elapsed)
+	s.draft.fences = s.fates.expire(s.draft.fences, m.elapsed)
 	return cmd.apply(s, m), nil
 }
 
@@ -122,9 +125,12 @@ func (s *State) addPart(p *warehouse.Part) {
 	s.draft.totals.Bytes += p.SizeBytes()
 }
 
-// dropPart accounts for a part that was taken out of its hour; the object gets
-// a tombstone if that was its last part.
+// dropPart accounts for a part that was taken out of its hour, and drops the job
+// that it is an input of; the object gets a tombstone if that was its last part.
 func (s *State) dropPart(p *warehouse.Part, m moment) {
+	if id, ok := s.claims[PartRef{p.Object, p.Tenant, p.Hour}]; ok {
+		s.dropJob(id)
+	}
 	s.draft.totals.Parts--
 	s.draft.totals.Bytes -= p.SizeBytes()
 	if s.objects[p.Object]--; s.objects[p.Object] > 0 {

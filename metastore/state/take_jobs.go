@@ -1,22 +1,36 @@
 package state
 
 import (
+	"math"
 	"time"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// TakeJobs gives jobs to a worker: those that wait, and then new ones as the policy
-// wants them at the command's time. Its answer is the jobs, a []*warehouse.Job.
+// Plan is a job that the leader wants: parts of one tenant and hour to be merged.
+type Plan struct {
+	Tenant warehouse.Tenant
+	Hour   warehouse.Hour
+	Level  uint8                // of what is made
+	Inputs []warehouse.ObjectID // at least one
+}
+
+// TakeJobs gives jobs to a worker: first those that wait, then new ones, in the
+// order of the plans. A plan is passed over if one of its parts is not live any
+// more, or in a job. Its answer is the jobs, a []*warehouse.Job.
 //
-// A lease that has ended frees its job, which then gets another token. A job that
-// has lost an input, to retention, is dropped.
+// A lease that has ended frees its job, which then gets another token.
+//
+// Why plans come in the command: how they are made will change, and replicas of
+// different builds, and a replay years later, must still give the same jobs.
 type TakeJobs struct {
 	Worker string
 	Max    int
 	Lease  time.Duration
-	Policy Policy
+	Plans  []Plan
 }
+
+const minPlanBytes = 4
 
 // Kind returns KindTakeJobs.
 func (TakeJobs) Kind() Kind { return KindTakeJobs }
@@ -24,12 +38,15 @@ func (TakeJobs) Kind() Kind { return KindTakeJobs }
 func (c TakeJobs) appendTo(dst []byte) []byte {
 	e := warehouse.NewEncoder(dst)
 	e.String(c.Worker)
-	p := &c.Policy
-	for _, n := range []int64{
-		int64(c.Max), int64(c.Lease), int64(p.MinSegments), int64(p.MaxSegments), int64(p.Age), int64(p.Share), p.SegmentBytes,
-		int64(p.MaxBlocks), int64(p.Quiet), int64(p.LateShare), int64(p.MaxParts),
-	} {
-		e.Size(n)
+	e.Size(int64(c.Max))
+	e.Size(int64(c.Lease))
+	e.Uvarint(uint64(len(c.Plans)))
+	for i := range c.Plans {
+		p := &c.Plans[i]
+		e.String(string(p.Tenant))
+		e.Varint(int64(p.Hour))
+		e.Byte(p.Level)
+		encodeIDs(e, p.Inputs)
 	}
 	return e.Bytes()
 }
@@ -37,9 +54,10 @@ func (c TakeJobs) appendTo(dst []byte) []byte {
 func decodeTakeJobs(body []byte) (Command, error) {
 	d := warehouse.NewDecoder("body", body)
 	c := TakeJobs{Worker: d.String(), Max: int(d.Size()), Lease: time.Duration(d.Size())}
-	c.Policy = Policy{
-		MinSegments: int(d.Size()), MaxSegments: int(d.Size()), Age: time.Duration(d.Size()), Share: int(d.Size()), SegmentBytes: d.Size(),
-		MaxBlocks: int(d.Size()), Quiet: time.Duration(d.Size()), LateShare: int(d.Size()), MaxParts: int(d.Size()),
+	for range d.Count(minPlanBytes) {
+		c.Plans = append(c.Plans, Plan{
+			Tenant: warehouse.Tenant(d.String()), Hour: warehouse.Hour(d.Varint()), Level: d.Byte(), Inputs: decodeIDs(d),
+		})
 	}
 	return c, d.Finish()
 }
@@ -47,39 +65,28 @@ func decodeTakeJobs(body []byte) (Command, error) {
 func (c TakeJobs) apply(s *State, m moment) any {
 	var given []*warehouse.Job
 	s.editJobs(func(j *Job) *Job {
-		parts := s.draft.partsOf(j)
-		if parts == nil {
-			return nil
+		if j.hasEnded(m.elapsed) {
+			j.free()
 		}
-		if j.Token != 0 && j.until <= m.elapsed {
-			j.Token, j.Worker = 0, ""
-		}
-		if j.isWaiting(m.elapsed) && len(given) < c.Max {
-			given = append(given, c.assign(j, parts, m))
+		if len(given) < c.Max && j.isWaiting(m.elapsed) {
+			given = append(given, c.assign(j, s.draft.partsOf(j.Tenant, j.Hour, j.Inputs), m))
 		}
 		return j
 	})
-	if len(given) == c.Max {
-		return given
-	}
-	for n, k := range s.draft.candidates(&c.Policy, m.at) {
-		if len(given) == c.Max {
-			break
+	for n := 0; n < len(c.Plans) && n <= math.MaxUint16 && len(given) < c.Max; n++ {
+		p := &c.Plans[n]
+		parts := s.freeParts(p.Tenant, p.Hour, p.Inputs)
+		if parts == nil || p.Level == 0 {
+			continue
 		}
-		j := &Job{ID: jobID(m, n), Tenant: k.tenant, Hour: k.hour, Level: k.level, Since: m.at}
-		for _, p := range k.inputs {
-			j.Inputs = append(j.Inputs, p.Object)
-			j.Bytes += p.SizeBytes()
+		j := &Job{ID: jobID(m, n), Tenant: p.Tenant, Hour: p.Hour, Level: p.Level, Inputs: p.Inputs, Since: m.at}
+		for _, part := range parts {
+			j.Bytes += part.SizeBytes()
 		}
-		given = append(given, c.assign(j, k.inputs, m))
-		s.draft.jobs = append(s.draft.jobs, j) // editJobs has made the list ours
+		given = append(given, c.assign(j, parts, m))
+		s.addJob(j)
 	}
 	return given
-}
-
-// isWaiting reports whether a job may be given to a worker.
-func (j *Job) isWaiting(elapsed warehouse.Micros) bool {
-	return j.Token == 0 && !j.SetAside && j.retry <= elapsed
 }
 
 // assign gives a job to the worker.
@@ -90,18 +97,4 @@ func (c TakeJobs) assign(j *Job, parts []*warehouse.Part, m moment) *warehouse.J
 		JobRef: warehouse.JobRef{ID: j.ID, Token: j.Token},
 		Tenant: j.Tenant, Hour: j.Hour, Level: j.Level, Inputs: parts, Attempt: j.Attempts,
 	}
-}
-
-// HasJobs reports whether a TakeJobs at the time would give any.
-func (v *View) HasJobs(p *Policy, now warehouse.Micros) bool {
-	elapsed := v.clock.elapsed
-	if now > v.clock.last {
-		elapsed = satAdd(elapsed, now-v.clock.last)
-	}
-	for _, j := range v.jobs {
-		if j.isWaiting(elapsed) || j.Token != 0 && j.until <= elapsed {
-			return true
-		}
-	}
-	return len(v.candidates(p, now)) > 0
 }

@@ -20,8 +20,8 @@ type View struct {
 	tombstones []*Tombstone  // in order of index
 	batches    []*batch      // see window
 	fates      []fate        // see fates
+	fences     []fate        // likewise: those of orphans
 	jobs       []*Job        // in order of planning
-	horizon    uint64        // see RaiseHorizon
 	totals     Totals
 }
 
