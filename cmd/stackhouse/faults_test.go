@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/warehouse/object/objecttest"
@@ -439,4 +442,146 @@ func injectFaults(t *testing.T, n *faultNode, seed uint64, period time.Duration)
 		case <-tick.C:
 		}
 	}
+}
+
+// TestStoreOutage: while the bucket is down, pushes are refused at once with the
+// advice to try again, and nothing piles up. Soon after, all is as before. A long
+// outage:
+//
+//	STACKHOUSE_OUTAGE=5m go test -tags duckdb_arrow ./cmd/stackhouse -run TestStoreOutage -v -timeout 30m
+func TestStoreOutage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a node for several seconds")
+	}
+	const mostHeap, backWithin = 64 << 20, 5 * time.Second
+	period := faultPeriod(t, "STACKHOUSE_OUTAGE", 4*time.Second)
+	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(), faulty: true}
+	n := runFaultNode(t, s)
+	r := startFaultRun(t, n)
+	ackedIs := func(least int) func() bool {
+		return func() bool { _, acked := r.totals(); return acked >= least }
+	}
+	require.Eventually(t, ackedIs(100), 30*time.Second, 20*time.Millisecond)
+
+	before := heapInUse()
+	n.faulty.Break(objecttest.FaultPlan{Rules: []objecttest.Rule{{Fault: objecttest.FailBefore, Chance: 1}}})
+	o := startOutage(t, n)
+	end, tick := time.After(period), time.NewTicker(period/8)
+	defer tick.Stop()
+	most := before
+	for over := false; !over; {
+		select {
+		case <-tick.C:
+			most = max(most, heapInUse())
+		case <-end:
+			over = true
+		}
+	}
+	o.stop()
+	require.NoError(t, errors.Join(o.wrong[:min(len(o.wrong), 3)]...), "%d wrong replies", len(o.wrong))
+	require.Positive(t, o.replies)
+	require.Less(t, most, before+mostHeap, "the heap grows while the store is down")
+
+	_, acked := r.totals()
+	n.faulty.Heal()
+	healed := time.Now()
+	require.Eventually(t, ackedIs(acked+faultWriters), backWithin, time.Millisecond, "pushes are not accepted again")
+	back := time.Since(healed)
+	answered := r.answered.Load()
+	require.Eventually(t, func() bool { return r.answered.Load() > answered+2*int64(len(faultTenants)) }, backWithin, time.Millisecond, "questions are not answered again")
+	asked := time.Since(healed)
+	r.stop()
+	require.NoError(t, errors.Join(r.wrong...))
+	released := n.finishJobs(t)
+	r.verify(t, n, "after the outage")
+	t.Logf("%s down: %d pushes refused, the slowest within %s; heap %d MiB, at most %d MiB; pushes back after %s, answers after %s; %d jobs were set aside",
+		period, o.replies, o.slowest.Round(time.Millisecond), before>>20, most>>20, back.Round(time.Millisecond), asked.Round(time.Millisecond), released)
+}
+
+// heapInUse returns the bytes of Go's heap that are reachable.
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// outage is clients that push new profiles without a pause to a node whose bucket
+// is down.
+type outage struct {
+	stop func()
+
+	mu      sync.Mutex
+	replies int
+	slowest time.Duration
+	wrong   []error
+}
+
+func startOutage(t *testing.T, n *faultNode) *outage {
+	t.Helper()
+	const clients = 16
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &outage{}
+	var wg sync.WaitGroup
+	o.stop = func() { cancel(); wg.Wait() }
+	for i := range clients {
+		c := newFaultClient(t, n, "fault-c")
+		c.http.Timeout = time.Minute
+		wg.Go(func() {
+			for seq := 0; ctx.Err() == nil; seq++ {
+				began := time.Now()
+				err := refused(ctx, c, fmt.Sprintf("down-%d-%d", i, seq), seq)
+				if ctx.Err() == nil {
+					o.add(time.Since(began), err)
+				}
+			}
+		})
+	}
+	t.Cleanup(o.stop)
+	return o
+}
+
+func (o *outage) add(took time.Duration, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.replies++
+	o.slowest = max(o.slowest, took)
+	if err != nil {
+		o.wrong = append(o.wrong, err)
+	}
+}
+
+// refused pushes a profile; it is an error if the reply is not 503 with the advice
+// to try again.
+func refused(ctx context.Context, c *faultClient, id string, seq int) error {
+	code, header, err := c.pushStatus(ctx, id, seq)
+	if err == nil && (code != http.StatusServiceUnavailable || header.Get("Retry-After") == "") {
+		err = fmt.Errorf("push %s: status %d, Retry-After %q", id, code, header.Get("Retry-After"))
+	}
+	return err
+}
+
+// pushStatus pushes a profile and returns the status of the reply.
+func (c *faultClient) pushStatus(ctx context.Context, id string, seq int) (code int, header http.Header, err error) {
+	msg, err := faultRequest(id, seq, 2, time.Now())
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err := proto.Marshal(msg)
+	if err != nil {
+		return 0, nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+pushv1connect.PusherServicePushProcedure, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Content-Type", "application/proto")
+	req.Header.Set("X-Scope-OrgID", c.tenant)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, res.Header, err
 }
