@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,8 +19,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
 	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
 	querierv1 "github.com/grafana/pyroscope/api/gen/proto/go/querier/v1"
@@ -46,9 +43,20 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata/query")
 //
 //	go test -tags duckdb_arrow ./cmd/stackhouse -run TestScripts -update
 func TestScripts(t *testing.T) {
+	all := func(ps []sqltest.Profile) [][]sqltest.Profile { return [][]sqltest.Profile{ps} }
 	each := func(ps []sqltest.Profile) (groups [][]sqltest.Profile) {
 		for _, p := range ps {
 			groups = append(groups, []sqltest.Profile{p})
+		}
+		return groups
+	}
+	sections := func(ps []sqltest.Profile) [][]sqltest.Profile {
+		groups := make([][]sqltest.Profile, 0)
+		for _, p := range ps {
+			if p.Section == len(groups) {
+				groups = append(groups, nil)
+			}
+			groups[p.Section] = append(groups[p.Section], p)
 		}
 		return groups
 	}
@@ -61,7 +69,8 @@ func TestScripts(t *testing.T) {
 	final := never
 	final.Quiet = 0
 	layouts := []sqltest.Layout{
-		{Name: "one segment", Open: scripted{policy: never, allWays: true, group: func(ps []sqltest.Profile) [][]sqltest.Profile { return [][]sqltest.Profile{ps} }}.open},
+		{Name: "one segment", Open: scripted{policy: never, allWays: true, group: all}.open},
+		{Name: "a segment a section", Open: scripted{policy: never, allWays: true, group: sections}.open},
 		{Name: "a segment each", Open: scripted{policy: never, group: each}.open},
 		{Name: "after a restart", Open: scripted{policy: never, group: each, restart: true}.open},
 		{Name: "level 1", Open: scripted{policy: merged, group: each, levels: []uint8{0, 1}}.open},
@@ -227,7 +236,7 @@ type direct struct {
 }
 
 func (d direct) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
-	if q.Kind != sqltest.SQL {
+	if q.Kind == sqltest.API {
 		return nil, false, nil
 	}
 	a, err := d.ask(ctx, q)
@@ -235,12 +244,16 @@ func (d direct) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, 
 	if errors.As(err, &failed) {
 		return &sqltest.Answer{State: failed.SQLState, Message: failed.Message}, true, nil
 	}
-	return a, true, err
+	return explained(q, a), true, err
 }
 
 func (d direct) ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, error) {
-	sess := &statement.Session{Tenant: d.tenant, User: "alice", TimeZone: "UTC", Now: time.Now()}
-	p, err := d.statements.Prepare(ctx, sess, q.Text, nil)
+	zone, err := time.LoadLocation(q.Zone)
+	if err != nil {
+		return nil, err
+	}
+	sess := &statement.Session{Tenant: d.tenant, User: "alice", TimeZone: q.Zone, Now: time.Now()}
+	p, err := d.statements.Prepare(ctx, sess, statementOf(q), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -265,54 +278,24 @@ func (d direct) ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, 
 		if err != nil {
 			return nil, err
 		}
-		for i := range int(rec.NumRows()) {
-			var row []string
-			for _, col := range rec.Columns() {
-				row = append(row, arrowText(col, i, true))
-			}
-			a.Rows = append(a.Rows, row)
-		}
+		a.Rows = append(a.Rows, sqltest.Cells(rec, zone)...)
 	}
 }
 
-// arrowText is a value as PostgreSQL writes it, for the types that scripts use.
-func arrowText(col arrow.Array, i int, top bool) string {
-	if col.IsNull(i) {
-		return sqltest.Null
+// statementOf is the statement that asks a question.
+func statementOf(q *sqltest.Question) string {
+	if q.Kind == sqltest.Explain {
+		return "EXPLAIN " + q.Text
 	}
-	switch c := col.(type) {
-	case *array.Boolean:
-		return map[bool]string{true: "t", false: "f"}[c.Value(i)]
-	case *array.Float64:
-		return strconv.FormatFloat(c.Value(i), 'g', -1, 64)
-	case *array.Timestamp:
-		at := time.UnixMicro(int64(c.Value(i))).UTC().Format("2006-01-02 15:04:05.999999")
-		if c.DataType().(*arrow.TimestampType).TimeZone != "" {
-			at += "+00"
-		}
-		return at
-	case *array.Decimal128:
-		return c.Value(i).ToString(c.DataType().(*arrow.Decimal128Type).Scale)
-	case *array.Map: // a map is also a list
-		from, to := c.ValueOffsets(i)
-		labels := map[string]string{}
-		for j := from; j < to; j++ {
-			labels[arrowText(c.Keys(), int(j), false)] = arrowText(c.Items(), int(j), false)
-		}
-		text, err := json.Marshal(labels)
-		if err != nil {
-			return err.Error()
-		}
-		return string(text)
-	case *array.List:
-		from, to := c.ValueOffsets(i)
-		var items []string
-		for j := from; j < to; j++ {
-			items = append(items, arrowText(c.ListValues(), int(j), false))
-		}
-		return "{" + strings.Join(items, ",") + "}"
+	return q.Text
+}
+
+// explained is the answer to a question from the rows of its statement.
+func explained(q *sqltest.Question, a *sqltest.Answer) *sqltest.Answer {
+	if a != nil && q.Kind == sqltest.Explain {
+		return sqltest.Explained(a.Rows)
 	}
-	return strings.Clone(col.ValueStr(i))
+	return a
 }
 
 // pgError makes an error of the server an answer.
@@ -324,38 +307,61 @@ func pgError(err error) (*sqltest.Answer, bool, error) {
 	return nil, true, err
 }
 
-func fieldNames(fields []pgconn.FieldDescription) (names []string) {
-	for _, f := range fields {
-		names = append(names, f.Name)
+// read reads a result, of which cell writes the values as text.
+func read(r *pgconn.ResultReader, cell func(oid uint32, raw []byte) (string, error)) (*sqltest.Answer, error) {
+	a := &sqltest.Answer{}
+	for r.NextRow() {
+		var row []string
+		for i, raw := range r.Values() {
+			text := sqltest.Null
+			if raw != nil {
+				var err error
+				if text, err = cell(r.FieldDescriptions()[i].DataTypeOID, raw); err != nil {
+					return nil, fmt.Errorf("column %d: %w", i+1, err)
+				}
+			}
+			row = append(row, text)
+		}
+		a.Rows = append(a.Rows, row)
 	}
-	return names
+	for _, f := range r.FieldDescriptions() {
+		a.Columns = append(a.Columns, f.Name)
+	}
+	_, err := r.Close()
+	return a, err
+}
+
+func asText(_ uint32, raw []byte) (string, error) { return string(raw), nil }
+
+// setZone sets the session's time zone to that of a question.
+func setZone(ctx context.Context, conn *pgconn.PgConn, q *sqltest.Question) error {
+	if conn.ParameterStatus("TimeZone") == q.Zone {
+		return nil
+	}
+	_, err := conn.Exec(ctx, "SET TimeZone = '"+q.Zone+"'").ReadAll()
+	return err
 }
 
 // simple asks by the simple protocol, which has no arguments.
 type simple struct{ conn *pgconn.PgConn }
 
 func (s simple) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
-	if q.Kind != sqltest.SQL || len(q.Args) > 0 {
+	if q.Kind == sqltest.API || len(q.Args) > 0 {
 		return nil, false, nil
 	}
-	results, err := s.conn.Exec(ctx, q.Text).ReadAll()
-	if err != nil {
+	if err := setZone(ctx, s.conn, q); err != nil {
+		return nil, true, err
+	}
+	results := s.conn.Exec(ctx, statementOf(q))
+	a := &sqltest.Answer{}
+	var err error
+	if results.NextResult() {
+		a, err = read(results.ResultReader(), asText)
+	}
+	if err = errors.Join(err, results.Close()); err != nil {
 		return pgError(err)
 	}
-	r := results[0]
-	a := &sqltest.Answer{Columns: fieldNames(r.FieldDescriptions)}
-	for _, row := range r.Rows {
-		var texts []string
-		for _, raw := range row {
-			if raw == nil {
-				texts = append(texts, sqltest.Null)
-			} else {
-				texts = append(texts, string(raw))
-			}
-		}
-		a.Rows = append(a.Rows, texts)
-	}
-	return a, true, nil
+	return explained(q, a), true, nil
 }
 
 // extended asks by the extended protocol, with results in one format.
@@ -366,40 +372,33 @@ type extended struct {
 }
 
 func (e extended) Ask(ctx context.Context, q *sqltest.Question) (*sqltest.Answer, bool, error) {
-	if q.Kind != sqltest.SQL {
+	if q.Kind == sqltest.API {
 		return nil, false, nil
+	}
+	zone, err := time.LoadLocation(q.Zone)
+	if err != nil {
+		return nil, true, err
+	}
+	if err := setZone(ctx, e.conn, q); err != nil {
+		return nil, true, err
 	}
 	args := make([][]byte, len(q.Args))
 	for i, a := range q.Args {
 		args[i] = []byte(a)
 	}
-	r := e.conn.ExecParams(ctx, q.Text, args, nil, nil, []int16{e.format}).Read()
-	if r.Err != nil {
-		return pgError(r.Err)
+	cell := asText
+	if e.format == pgx.BinaryFormatCode {
+		cell = func(oid uint32, raw []byte) (string, error) { return e.text(oid, raw, zone) }
 	}
-	a := &sqltest.Answer{Columns: fieldNames(r.FieldDescriptions)}
-	for _, row := range r.Rows {
-		var texts []string
-		for i, raw := range row {
-			text, err := e.text(r.FieldDescriptions[i].DataTypeOID, raw)
-			if err != nil {
-				return nil, true, fmt.Errorf("column %s: %w", a.Columns[i], err)
-			}
-			texts = append(texts, text)
-		}
-		a.Rows = append(a.Rows, texts)
+	a, err := read(e.conn.ExecParams(ctx, statementOf(q), args, nil, nil, []int16{e.format}), cell)
+	if err != nil {
+		return pgError(err)
 	}
-	return a, true, nil
+	return explained(q, a), true, nil
 }
 
-// text decodes a value by pgx, and writes it as text.
-func (e extended) text(oid uint32, raw []byte) (string, error) {
-	if raw == nil {
-		return sqltest.Null, nil
-	}
-	if e.format == pgx.TextFormatCode {
-		return string(raw), nil
-	}
+// text decodes a binary value by pgx, and writes it as text.
+func (e extended) text(oid uint32, raw []byte, zone *time.Location) (string, error) {
 	typ, ok := e.types.TypeForOID(oid)
 	if !ok {
 		return "", fmt.Errorf("pgx does not know type %d", oid)
@@ -410,23 +409,23 @@ func (e extended) text(oid uint32, raw []byte) (string, error) {
 	}
 	switch v := value.(type) {
 	case time.Time:
-		return arrowTime(v, oid), nil
+		return pgTime(v, oid, zone), nil
 	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), nil
+		return sqltest.Float(v), nil
 	}
 	text, err := e.types.Encode(oid, pgx.TextFormatCode, value, nil)
 	return string(text), err
 }
 
-func arrowTime(v time.Time, oid uint32) string {
-	text := v.UTC().Format("2006-01-02 15:04:05.999999")
-	if oid == pgtype.TimestamptzOID {
-		text += "+00"
+// pgTime writes what pgx made of a date or time.
+func pgTime(v time.Time, oid uint32, zone *time.Location) string {
+	switch oid {
+	case pgtype.TimestamptzOID:
+		return sqltest.Instant(v, zone)
+	case pgtype.DateOID:
+		return v.Format(time.DateOnly)
 	}
-	if oid == pgtype.DateOID {
-		text = v.Format("2006-01-02")
-	}
-	return text
+	return sqltest.Timestamp(v)
 }
 
 // profilingAPI asks the querier; see sqltest.Target for the verbs.
@@ -539,7 +538,7 @@ func (p profilingAPI) series(ctx context.Context, words []string) ([][]string, e
 		}
 		for _, point := range s.Points {
 			if point.Value != 0 {
-				rows = append(rows, []string{strings.Join(labels, ","), strconv.FormatInt((point.Timestamp-sqltest.Start.UnixMilli())/1000, 10), strconv.FormatFloat(point.Value, 'g', -1, 64)})
+				rows = append(rows, []string{strings.Join(labels, ","), strconv.FormatInt((point.Timestamp-sqltest.Start.UnixMilli())/1000, 10), strconv.FormatFloat(point.Value, 'f', -1, 64)})
 			}
 		}
 	}

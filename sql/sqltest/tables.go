@@ -147,20 +147,20 @@ func (t *Tables) Ask(ctx context.Context, q *Question) (*Answer, bool, error) {
 	if q.Kind != SQL {
 		return nil, false, nil
 	}
-	text, err := t.oracle.expandCalls(bindArgs(q.Text, q.Args))
+	zone, err := time.LoadLocation(q.Zone)
+	if err != nil {
+		return nil, false, err
+	}
+	text, err := t.oracle.expandCalls(bindArgs(q.Text, q.Args), zone)
 	if err != nil || notPlain.MatchString(text) {
 		return nil, false, err
 	}
-	rows, err := t.rows(ctx, text, q.Zone)
+	rows, err := t.rows(ctx, text, zone)
 	return &Answer{Rows: rows}, true, err
 }
 
-func (t *Tables) rows(ctx context.Context, text, zone string) (out [][]string, err error) {
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.instance.Exec(ctx, "SET TimeZone = "+quote(zone)); err != nil {
+func (t *Tables) rows(ctx context.Context, text string, zone *time.Location) (out [][]string, err error) {
+	if err := t.instance.Exec(ctx, "SET TimeZone = "+quote(zone.String())); err != nil {
 		return nil, err
 	}
 	rows, err := t.instance.Query(ctx, text)
@@ -176,7 +176,7 @@ func (t *Tables) rows(ctx context.Context, text, zone string) (out [][]string, e
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Cells(rec, location)...)
+		out = append(out, Cells(rec, zone)...)
 	}
 }
 
@@ -200,11 +200,19 @@ func bindArgs(text string, args []string) string {
 var call = regexp.MustCompile(`(?i)\b(flamegraph|top_functions)\s*\(\s*'((?:[^']|'')*)'\s*,\s*'([^']*)'\s*,\s*'([^']*)'\s*\)`)
 
 // expandCalls replaces calls by their rows.
-func (o *Oracle) expandCalls(text string) (string, error) {
+func (o *Oracle) expandCalls(text string, zone *time.Location) (string, error) {
 	var failed error
 	text = call.ReplaceAllStringFunc(text, func(c string) string {
 		m := call.FindStringSubmatch(c)
-		rows, err := o.call(strings.ToLower(m[1]), strings.ReplaceAll(m[2], "''", "'"), m[3], m[4])
+		start, err := instant(m[3], zone)
+		if err != nil {
+			failed = errors.Join(failed, err)
+		}
+		end, err := instant(m[4], zone)
+		if err != nil {
+			failed = errors.Join(failed, err)
+		}
+		rows, err := o.call(strings.ToLower(m[1]), strings.ReplaceAll(m[2], "''", "'"), start, end)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", c, err))
 		}
@@ -213,16 +221,16 @@ func (o *Oracle) expandCalls(text string) (string, error) {
 	return text, failed
 }
 
-func (o *Oracle) call(function, selector, from, to string) (string, error) {
-	const layout = "2006-01-02 15:04:05Z07"
-	start, err := time.Parse(layout, from)
-	if err != nil {
-		return "", err
+// instant reads a literal, which without an offset is of the session's time zone.
+func instant(text string, zone *time.Location) (time.Time, error) {
+	if at, err := time.Parse("2006-01-02 15:04:05Z07", text); err == nil {
+		return at, nil
 	}
-	end, err := time.Parse(layout, to)
-	if err != nil {
-		return "", err
-	}
+	return time.ParseInLocation(time.DateTime, text, zone)
+}
+
+// call returns the rows of a call as a derived table.
+func (o *Oracle) call(function, selector string, start, end time.Time) (string, error) {
 	sel, err := parseSelection(selector, start, end)
 	if err != nil {
 		return "", err
