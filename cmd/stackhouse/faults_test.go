@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,6 +33,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/object/objecttest"
 )
 
@@ -584,4 +588,266 @@ func (c *faultClient) pushStatus(ctx context.Context, id string, seq int) (code 
 	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, res.Body)
 	return res.StatusCode, res.Header, err
+}
+
+// flipQuestions are asked after each flip, beside those of the profiling API. They
+// read every table of every object.
+var flipQuestions = []string{
+	"SELECT service_name, profile_type, count(*), sum(value) FROM samples GROUP BY ALL ORDER BY 1, 2",
+	"SELECT labels['id'], count(*), sum(value) FROM labeled_profiles GROUP BY 1 ORDER BY 1",
+	"SELECT labels['id'], min(time)::VARCHAR, sum(value) FROM labeled_samples GROUP BY 1 ORDER BY 1",
+	"SELECT s.service_name, st.functions::VARCHAR, st.filenames::VARCHAR, st.lines::VARCHAR, sum(s.value) FROM samples s JOIN stacktraces st USING (stacktrace_id) GROUP BY ALL ORDER BY 1, 2",
+	"SELECT profile_id::VARCHAR, time::VARCHAR, value FROM profiles ORDER BY 1",
+	"SELECT function, self, total FROM top_functions('" + faultType + "{}', now() - INTERVAL 1 DAY, now()) ORDER BY total DESC, function",
+}
+
+// flips is a node whose objects are damaged, one bit at a time.
+type flips struct {
+	settings faultSettings
+	node     *faultNode
+	rng      *rand.Rand
+	client   *faultClient
+	want     []string // answers before any damage
+
+	equal, failed int // answers under damage
+	seen          int // flips that made at least one answer fail
+}
+
+// TestFlippedBits flips single bits of stored objects of every level, one at a time,
+// while the node runs and before it starts: an answer is as before or an error that
+// names the object. The long run:
+//
+//	STACKHOUSE_FLIPS=300 go test -tags duckdb_arrow ./cmd/stackhouse -run TestFlippedBits -v -timeout 30m
+func TestFlippedBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs nodes for several seconds")
+	}
+	const share = 5 // one flip of so many is found by a node that starts
+	seed, count := envNumber(t, "STACKHOUSE_SEED", 1), int(envNumber(t, "STACKHOUSE_FLIPS", 40))
+	f := newFlips(t, seed)
+	live, _ := f.node.objects(t)
+	levels := f.node.levels(t)
+	for i := range count {
+		name := live[f.rng.IntN(len(live))]
+		repair := f.damage(t, name)
+		f.uncache(t, name, i%share == 0)
+		f.ask(t, name)
+		repair()
+		f.uncache(t, name, false)
+		require.Equal(t, f.want, f.answers(t), "after the repair of %s", name)
+	}
+	t.Logf("seed %d: %d flips in %d objects of parts by level %v; %d answers equal, %d errors, after %d flips at least one", seed, count, len(live), levels, f.equal, f.failed, f.seen)
+	f.merge(t)
+}
+
+// newFlips stores profiles as a final block, blocks of level 1 and segments.
+func newFlips(t *testing.T, seed uint64) *flips {
+	t.Helper()
+	never, final := policies()
+	first := never
+	first.MaxSegments = 3
+	f := &flips{rng: rand.New(rand.NewPCG(seed, 0)), settings: faultSettings{dir: filepath.Join(t.TempDir(), "data"), forget: true}}
+	seq := 0
+	for _, p := range []metastore.Policy{final, first, never} {
+		if f.node != nil {
+			f.node.stop()
+		}
+		f.settings.policy = p
+		f.open(t)
+		at := time.Now().Add(-time.Hour)
+		if p == final {
+			at = at.Add(-6 * time.Hour)
+		}
+		for range 9 {
+			req, err := faultRequest(fmt.Sprintf("id-%d", seq), seq, int64(1000+seq), at)
+			require.NoError(t, err)
+			require.NoError(t, f.client.push(t.Context(), req))
+			seq++
+		}
+		f.node.finishJobs(t)
+	}
+	for _, level := range []uint8{0, 1, 3} {
+		require.Contains(t, f.node.levels(t), level)
+	}
+	f.want = f.answers(t)
+	for _, a := range f.want {
+		require.False(t, isFailure(a), a)
+	}
+	return f
+}
+
+func (f *flips) open(t *testing.T) {
+	t.Helper()
+	f.node = runFaultNode(t, f.settings)
+	f.client = newFaultClient(t, f.node, "flipped")
+	f.client.http.Timeout = time.Minute
+}
+
+// damage flips a bit of an object, and leaves the time of its last change. The
+// result makes it as before.
+func (f *flips) damage(t *testing.T, name string) (repair func()) {
+	t.Helper()
+	path, ok := f.node.files.LocalPath(name)
+	require.True(t, ok)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	at, mask := f.rng.Int64N(info.Size()), byte(1)<<f.rng.IntN(8)
+	flip := func() {
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		b := make([]byte, 1)
+		_, err = file.ReadAt(b, at)
+		require.NoError(t, err)
+		b[0] ^= mask
+		_, err = file.WriteAt(b, at)
+		require.NoError(t, errors.Join(err, file.Close(), os.Chtimes(path, info.ModTime(), info.ModTime())))
+	}
+	flip()
+	return flip
+}
+
+// uncache drops the copies of an object, so that questions meet what is stored; or
+// it restarts the node without any.
+func (f *flips) uncache(t *testing.T, name string, restart bool) {
+	t.Helper()
+	if !restart {
+		id, ok := block.ParseName(name)
+		require.True(t, ok)
+		f.node.sections.Forget(id)
+		return
+	}
+	f.node.stop()
+	removeFiles(t, filepath.Join(f.settings.dir, cacheDir))
+	f.open(t)
+}
+
+// ask asks everything under damage of an object.
+func (f *flips) ask(t *testing.T, name string) {
+	t.Helper()
+	id, ok := block.ParseName(name)
+	require.True(t, ok)
+	before := f.failed
+	for i, got := range f.answers(t) {
+		if !isFailure(got) {
+			require.Equal(t, f.want[i], got, "question %d, damaged object %s", i, name)
+			f.equal++
+			continue
+		}
+		require.Contains(t, got, id.String(), "question %d: the error does not name object %s", i, name)
+		f.failed++
+	}
+	if f.failed > before {
+		f.seen++
+	}
+}
+
+// merge has a node merge everything over damage: jobs fail and say why, and what is
+// stored is as before once the damage is repaired.
+func (f *flips) merge(t *testing.T) {
+	t.Helper()
+	live, _ := f.node.objects(t)
+	var repairs []func()
+	for _, name := range live {
+		if strings.HasPrefix(name, block.SegmentPrefix) || strings.HasSuffix(name, block.TableName(warehouse.TableSamples)) {
+			repairs = append(repairs, f.damage(t, name))
+		}
+	}
+	f.node.stop()
+	removeFiles(t, filepath.Join(f.settings.dir, cacheDir))
+	_, f.settings.policy = policies()
+	f.settings.policy.LateShare = 1 << 20
+	f.settings.clock = hasty()
+	f.open(t)
+	var reasons []string
+	require.Eventually(t, func() bool {
+		snap, err := f.node.meta.Snapshot(t.Context())
+		require.NoError(t, err)
+		defer snap.Release()
+		waiting := false
+		for _, j := range snap.Jobs() {
+			waiting = waiting || !j.SetAside
+		}
+		_, reasons = f.node.setAside(t)
+		return !waiting && !f.node.meta.HasJobs()
+	}, 30*time.Second, 20*time.Millisecond)
+	for _, answer := range f.answers(t) {
+		if !isFailure(answer) {
+			require.Contains(t, f.want, answer, "after merges of damaged objects")
+		}
+	}
+	for _, repair := range repairs {
+		repair()
+	}
+	f.node.stop()
+	removeFiles(t, filepath.Join(f.settings.dir, cacheDir))
+	f.open(t)
+	require.Equal(t, f.want, f.answers(t), "after the repair")
+	released := f.node.finishJobs(t)
+	require.Equal(t, f.want, f.answers(t), "after merges of repaired objects")
+	t.Logf("%d damaged objects merged: %d jobs were set aside and released; parts by level %v; reasons %q", len(repairs), released, f.node.levels(t), reasons)
+}
+
+// failure marks an answer that is an error.
+const failure = "error: "
+
+func isFailure(answer string) bool { return strings.HasPrefix(answer, failure) }
+
+// answers asks every question.
+func (f *flips) answers(t *testing.T) (out []string) {
+	t.Helper()
+	add := func(answer string, err error) {
+		if err != nil {
+			answer = failure + err.Error()
+		}
+		out = append(out, answer)
+	}
+	conn, err := pgx.Connect(t.Context(), f.client.dsn+" dbname="+f.client.tenant)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	for _, q := range flipQuestions {
+		add(rowsOf(t.Context(), conn, q))
+	}
+	api := querierv1connect.NewQuerierServiceClient(f.client.http, f.client.url, asTenant(f.client.tenant))
+	from, to := time.Now().Add(-24*time.Hour).UnixMilli(), time.Now().UnixMilli()
+	got, err := f.client.askAPI(t.Context())
+	add(fmt.Sprint(got), err)
+	all := int64(1 << 20)
+	flame, err := api.SelectMergeStacktraces(t.Context(), connect.NewRequest(&querierv1.SelectMergeStacktracesRequest{
+		ProfileTypeID: faultType, LabelSelector: "{}", Start: from, End: to, MaxNodes: &all,
+	}))
+	add(textOf(flame, err))
+	values, err := api.LabelValues(t.Context(), connect.NewRequest(&typesv1.LabelValuesRequest{Name: "id", Start: from, End: to}))
+	add(textOf(values, err))
+	series, err := api.Series(t.Context(), connect.NewRequest(&querierv1.SeriesRequest{Start: from, End: to}))
+	add(textOf(series, err))
+	types, err := api.ProfileTypes(t.Context(), connect.NewRequest(&querierv1.ProfileTypesRequest{Start: from, End: to}))
+	add(textOf(types, err))
+	return out
+}
+
+// textOf returns what a reply says.
+func textOf[M any](res *connect.Response[M], err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(res.Msg)
+	return string(text), err
+}
+
+// rowsOf returns the rows of an answer in words.
+func rowsOf(ctx context.Context, conn *pgx.Conn, sql string) (string, error) {
+	rows, err := conn.Query(ctx, sql)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		values, err := rows.Values()
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, fmt.Sprint(values...))
+	}
+	return strings.Join(lines, "\n"), rows.Err()
 }
