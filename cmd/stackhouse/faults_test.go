@@ -11,12 +11,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -850,4 +852,115 @@ func rowsOf(ctx context.Context, conn *pgx.Conn, sql string) (string, error) {
 		lines = append(lines, fmt.Sprint(values...))
 	}
 	return strings.Join(lines, "\n"), rows.Err()
+}
+
+// TestFullDisk fills the disk under the objects, and the one under everything: pushes
+// are refused, questions are answered, and pushes are accepted again as soon as there
+// is space, without a restart.
+func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs nodes for several seconds")
+	}
+	t.Run("of objects", func(t *testing.T) { fillDisk(t, bucketDir, "8m") })
+	t.Run("of everything", func(t *testing.T) { fillDisk(t, "", "96m") })
+}
+
+func fillDisk(t *testing.T, folder, size string) {
+	t.Helper()
+	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty()}
+	require.NoError(t, os.MkdirAll(s.dir, 0o750))
+	if folder != "" { // the folders are there before the mount
+		data, err := openDataDir(s.dir)
+		require.NoError(t, err)
+		data.close()
+	}
+	disk := filepath.Join(s.dir, folder)
+	mountSmall(t, disk, size)
+	n := runFaultNode(t, s)
+	c, l := newFaultClient(t, n, "full"), newLedger()
+	c.http.Timeout = time.Minute
+	seq := 0
+	push := func() int {
+		id := fmt.Sprintf("full-%d", seq)
+		l.send(id, 2)
+		code, header, err := c.pushStatus(t.Context(), id, seq)
+		require.NoError(t, err)
+		seq++
+		if code == http.StatusOK {
+			l.ack(id)
+		} else {
+			require.Contains(t, []int{http.StatusServiceUnavailable, http.StatusInsufficientStorage}, code)
+			require.NotEmpty(t, header.Get("Retry-After"))
+		}
+		return code
+	}
+	check := func(when string) {
+		for _, ask := range []func(context.Context) (storedByID, error){c.askAPI, c.askSQL} {
+			got, err := ask(t.Context())
+			require.NoError(t, err, when)
+			require.NoError(t, l.check(got, l.ackedNow()), when)
+		}
+	}
+	for range 20 {
+		require.Equal(t, http.StatusOK, push())
+	}
+	check("before")
+
+	filler := filepath.Join(disk, "filler")
+	if folder == bucketDir {
+		filler = filepath.Join(disk, ".tmp", "filler")
+	}
+	refusals := 0
+	for range 20 {
+		fill(t, filler) // also what the node gave back meanwhile
+		if push() != http.StatusOK {
+			refusals++
+		}
+		check("while the disk is full")
+	}
+	require.Positive(t, refusals, "pushes are accepted on a full disk")
+	require.NoError(t, os.Remove(filler))
+	freed := time.Now()
+	require.Eventually(t, func() bool { return push() == http.StatusOK }, 5*time.Second, time.Millisecond)
+	back := time.Since(freed)
+	for range 5 {
+		require.Equal(t, http.StatusOK, push())
+	}
+	released := n.finishJobs(t)
+	check("with space again")
+	n.stop()
+	n = runFaultNode(t, s)
+	c.url, c.dsn = n.url, n.dsn
+	check("after a restart")
+	t.Logf("%d of 20 pushes refused on a full disk; accepted again after %s; %d jobs were set aside", refusals, back.Round(time.Millisecond), released)
+	n.stop()
+}
+
+// mountSmall makes dir a disk of its own until the end of the test.
+func mountSmall(t *testing.T, dir, size string) {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("a small disk needs Linux and root: mount -t tmpfs")
+	}
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("a small disk cannot be mounted: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		out, err := exec.CommandContext(context.Background(), "umount", dir).CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+	})
+}
+
+// fill writes to a file until the disk is full.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	for chunk := make([]byte, 64<<10); len(chunk) > 0; {
+		if _, err := f.Write(chunk); err != nil {
+			require.ErrorIs(t, err, syscall.ENOSPC)
+			chunk = chunk[:len(chunk)/2]
+		}
+	}
+	require.NoError(t, f.Close())
 }
