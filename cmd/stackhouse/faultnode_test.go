@@ -162,9 +162,9 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 	}
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
-		Status: func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
-		Info:   func() api.Info { return api.Info{} },
-		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
+		Status:   func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
+		Info:     func() api.Info { return api.Info{} },
+		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,
 	})
 	return err
