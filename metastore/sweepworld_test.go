@@ -452,7 +452,7 @@ func TestSweepSimulation(t *testing.T) {
 	t.Parallel()
 	seeds, steps := 8, 15_000
 	if testing.Short() {
-		seeds = 1
+		seeds = 4
 	}
 	var mu sync.Mutex
 	met := map[string]int{}

@@ -187,7 +187,7 @@ func TestSimulation(t *testing.T) {
 	t.Parallel()
 	seeds, steps := 60, 400
 	if testing.Short() {
-		seeds = 5
+		seeds = 30
 	}
 	var met outcomes
 	t.Cleanup(func() { met.check(t) })
