@@ -29,7 +29,7 @@ type config struct {
 	Retention  period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
 	GCGrace    period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
 	FinalAfter period `name:"compaction.final-after" default:"30s" placeholder:"TIME" help:"How long after the last profile of an hour that is over its data becomes final (default ${default})."`
-	MergeAge   period `name:"compaction.segment-age" default:"10s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
+	MergeAge   period `name:"compaction.segment-age" default:"5s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
 	CacheBytes share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
 
 	LimitProfileBytes    size `name:"limits.profile-bytes" default:"32MiB" placeholder:"SIZE" group:"limits" help:"Largest profile, unpacked; above it a profile is refused (default ${default})."`
