@@ -2,18 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stackhouse-db/stackhouse/api"
@@ -74,14 +75,19 @@ func runFaultNode(t *testing.T, s faultSettings) *faultNode {
 	case err := <-done:
 		t.Fatal(err)
 	}
-	n.stop = sync.OnceFunc(func() {
+	stopped := false
+	n.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
 		http.DefaultClient.CloseIdleConnections()
 		closed := n.statements.Close() // can take longer on a busy machine than its stage has
 		cancel()
-		require.NoError(t, <-done)
-		require.NoError(t, closed)
+		ended := <-done
 		data.close()
-	})
+		require.NoError(t, errors.Join(closed, ended))
+	}
 	t.Cleanup(n.stop)
 	return n
 }
@@ -190,7 +196,8 @@ func (n *faultNode) metric(t *testing.T, name string) (total float64) {
 // until then. It returns how many jobs that were.
 func (n *faultNode) finishJobs(t *testing.T) (released int) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	var left []string
+	isDone := func() bool {
 		ids, _ := n.setAside(t)
 		if len(ids) > 0 {
 			k, err := n.meta.ReleaseJobs(t.Context(), ids)
@@ -201,8 +208,15 @@ func (n *faultNode) finishJobs(t *testing.T) (released int) {
 		snap, err := n.meta.Snapshot(t.Context())
 		require.NoError(t, err)
 		defer snap.Release()
-		return len(snap.Jobs()) == 0 && !n.meta.HasJobs()
-	}, time.Minute, 20*time.Millisecond, "merges do not end")
+		left = nil
+		for _, j := range snap.Jobs() {
+			left = append(left, fmt.Sprintf("%s of level %d: %d inputs, token %d, attempt %d, %d failures: %s", jobState(j), j.Level, len(j.Inputs), j.Token, j.Attempts, j.Failures, j.Reason))
+		}
+		return len(left) == 0 && !n.meta.HasJobs()
+	}
+	if !assert.Eventually(t, isDone, time.Minute, 20*time.Millisecond) {
+		t.Fatalf("merges do not end, after %d jobs were released; parts by level %v; there are %q", released, n.levels(t), left)
+	}
 	return released
 }
 

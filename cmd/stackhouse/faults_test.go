@@ -625,7 +625,7 @@ func TestFlippedBits(t *testing.T) {
 		t.Skip("runs nodes for several seconds")
 	}
 	const share = 5 // one flip of so many is found by a node that starts
-	seed, count := envNumber(t, "STACKHOUSE_SEED", 1), int(envNumber(t, "STACKHOUSE_FLIPS", 40))
+	seed, count := envNumber(t, "STACKHOUSE_SEED", 1), int(envNumber(t, "STACKHOUSE_FLIPS", 20))
 	f := newFlips(t, seed)
 	live, _ := f.node.objects(t)
 	levels := f.node.levels(t)
@@ -647,7 +647,7 @@ func newFlips(t *testing.T, seed uint64) *flips {
 	t.Helper()
 	never, final := policies()
 	first := never
-	first.MaxSegments = 3
+	first.MaxSegments = 2
 	f := &flips{rng: rand.New(rand.NewPCG(seed, 0)), settings: faultSettings{dir: filepath.Join(t.TempDir(), "data"), forget: true}}
 	seq := 0
 	for _, p := range []metastore.Policy{final, first, never} {
@@ -660,7 +660,7 @@ func newFlips(t *testing.T, seed uint64) *flips {
 		if p == final {
 			at = at.Add(-6 * time.Hour)
 		}
-		for range 9 {
+		for range 6 {
 			req, err := faultRequest(fmt.Sprintf("id-%d", seq), seq, int64(1000+seq), at)
 			require.NoError(t, err)
 			require.NoError(t, f.client.push(t.Context(), req))
