@@ -48,7 +48,6 @@ const (
 	faultEvery   = 50 * time.Millisecond // between two pushes of a writer
 	faultType    = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
 	faultChance  = 0.05
-	faultHaste   = 10 // the metastore's seconds in one: jobs that failed wait for many
 )
 
 // faultPeriod reads a time from the environment.
@@ -374,10 +373,14 @@ func eagerPolicy() metastore.Policy {
 	return p
 }
 
-// hasty returns a clock that runs faultHaste times as fast as others from now on.
-func hasty() func() time.Time {
+// hasty returns a clock for a metastore whose jobs that failed are not to wait for
+// long: ten times as fast as others, or less, so that it is not ahead by more than
+// half an hour at the end of the period. At an hour, what is being stored would be
+// swept as an orphan.
+func hasty(period time.Duration) func() time.Time {
 	began := time.Now()
-	return func() time.Time { return began.Add(faultHaste * time.Since(began)) }
+	haste := min(10, 1+float64(30*time.Minute)/float64(period))
+	return func() time.Time { return began.Add(time.Duration(haste * float64(time.Since(began)))) }
 }
 
 // TestFaultyBucket pushes, merges and asks over a bucket that goes wrong in every
@@ -393,7 +396,7 @@ func TestFaultyBucket(t *testing.T) {
 		t.Skip("runs a node for several seconds")
 	}
 	period, seed := faultPeriod(t, "STACKHOUSE_FAULTS", 8*time.Second), envNumber(t, "STACKHOUSE_SEED", 1)
-	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(), faulty: true}
+	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(period), faulty: true}
 	n := runFaultNode(t, s)
 	r := startFaultRun(t, n)
 	released := injectFaults(t, n, seed, period)
@@ -461,7 +464,7 @@ func TestStoreOutage(t *testing.T) {
 	}
 	const mostHeap, backWithin = 64 << 20, 5 * time.Second
 	period := faultPeriod(t, "STACKHOUSE_OUTAGE", 4*time.Second)
-	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(), faulty: true}
+	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(period), faulty: true}
 	n := runFaultNode(t, s)
 	r := startFaultRun(t, n)
 	ackedIs := func(least int) func() bool {
@@ -758,7 +761,7 @@ func (f *flips) merge(t *testing.T) {
 	removeFiles(t, filepath.Join(f.settings.dir, cacheDir))
 	_, f.settings.policy = policies()
 	f.settings.policy.LateShare = 1 << 20
-	f.settings.clock = hasty()
+	f.settings.clock = hasty(time.Minute)
 	f.open(t)
 	var reasons []string
 	require.Eventually(t, func() bool {
@@ -867,7 +870,7 @@ func TestFullDisk(t *testing.T) {
 
 func fillDisk(t *testing.T, folder, size string) {
 	t.Helper()
-	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty()}
+	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(time.Minute)}
 	require.NoError(t, os.MkdirAll(s.dir, 0o750))
 	if folder != "" { // the folders are there before the mount
 		data, err := openDataDir(s.dir)
