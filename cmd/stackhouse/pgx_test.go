@@ -37,7 +37,9 @@ func TestPgx(t *testing.T) {
 	t.Run("describe", func(t *testing.T) { testPgxDescribe(t, w) })
 	t.Run("errors", func(t *testing.T) { testPgxErrors(t, w) })
 	t.Run("cancel", func(t *testing.T) { testPgxCancel(t, w) })
-	t.Run("portals", func(t *testing.T) { testPgxPortals(t, w) })
+	t.Run("cursors and COPY", func(t *testing.T) { testPgxCursors(t, w) })
+	t.Run("row limits", func(t *testing.T) { testPgxRowLimits(t, w) })
+	t.Run("batch", func(t *testing.T) { testPgxBatch(t, w) })
 	t.Run("snapshot", func(t *testing.T) { testPgxSnapshot(t, w) })
 	t.Run("twenty sessions", func(t *testing.T) { testPgxSessions(t, w) })
 }
@@ -231,10 +233,15 @@ func testPgxCancel(t *testing.T, w *sqlWorld) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, conn.Close(context.Background())) }()
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, err = conn.Exec(ctx, endless)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := conn.Exec(ctx, endless)
+			ended <- err
+		}()
+		w.awaitRunning(t, 1)
 		cancel()
-		requireState(t, err, "57014", 0)
+		requireState(t, <-ended, "57014", 0)
 		var n int64
 		require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from samples").Scan(&n), "the session stays")
 		require.EqualValues(t, len(w.facts), n)
@@ -246,13 +253,29 @@ func testPgxCancel(t *testing.T, w *sqlWorld) {
 
 	leaving, err := pgx.Connect(t.Context(), w.dsn())
 	require.NoError(t, err)
-	require.NoError(t, leaving.PgConn().Conn().SetDeadline(time.Now().Add(50*time.Millisecond)))
-	_, err = leaving.Exec(t.Context(), endless) // its worker must be free for the sessions that follow
-	require.Error(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := leaving.Exec(t.Context(), endless)
+		ended <- err
+	}()
+	w.awaitRunning(t, 1)
+	require.NoError(t, leaving.PgConn().Conn().Close())
+	require.Error(t, <-ended)
+	w.awaitRunning(t, 0) // nobody waits for the rows any more
 }
 
-// testPgxPortals: rows in pieces, and COPY.
-func testPgxPortals(t *testing.T, w *sqlWorld) {
+// awaitRunning waits until that many statements run.
+func (w *sqlWorld) awaitRunning(t *testing.T, n int) {
+	t.Helper()
+	want := fmt.Sprintf("stackhouse_worker_executors_running %d\n", n)
+	require.Eventually(t, func() bool {
+		_, metrics := get(t, w.url+"/metrics")
+		return strings.Contains(metrics, want)
+	}, time.Minute, 5*time.Millisecond, want)
+}
+
+// testPgxCursors: rows in pieces by SQL's cursors, and COPY.
+func testPgxCursors(t *testing.T, w *sqlWorld) {
 	conn := w.connect(t)
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)

@@ -15,8 +15,8 @@ import (
 )
 
 // client returns the path of a program of another project that a test drives.
-// Without it the test is skipped and names what to install; CI installs it (see
-// .ci/deps).
+// Without it the test is skipped and names what to install. CI installs it (see
+// .ci/deps), and there the test fails.
 func client(t *testing.T, program, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -28,7 +28,11 @@ func client(t *testing.T, program, debianPackage string) string {
 
 func missing(t *testing.T, what, debianPackage string) {
 	t.Helper()
-	t.Skip(what + " is missing: apt-get install " + debianPackage)
+	text := what + " is missing; install with: sudo apt-get install -y " + debianPackage
+	if os.Getenv("CI") != "" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
 }
 
 // psql runs psql against the server. It returns what it wrote, and its exit
@@ -156,10 +160,7 @@ reset all;
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
 		require.NoError(t, cmd.Start())
-		require.Eventually(t, func() bool {
-			_, metrics := get(t, w.url+"/metrics")
-			return strings.Contains(metrics, "stackhouse_worker_executors_running 1")
-		}, 10*time.Second, 5*time.Millisecond, "the statement runs")
+		w.awaitRunning(t, 1)
 		require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		require.Error(t, cmd.Wait())
 		require.Contains(t, errs.String(), "canceling statement due to user request")

@@ -87,10 +87,17 @@ with psycopg.connect(dsn, autocommit=True) as conn:
 
 # Cancelled from another thread.
 with psycopg.connect(dsn, autocommit=True) as conn:
-    timer = threading.Timer(0.2, conn.cancel)
-    timer.start()
+    ended = threading.Event()
+
+    def cancel():
+        while not ended.wait(0.05):  # nobody can tell whether the statement has begun
+            conn.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
     out["cancelled"] = refused(conn, "select count(*) from range(100000000000) a, range(1000) b where a.range * b.range % 7 = 3")
-    timer.join()
+    ended.set()
+    canceller.join()
     out["after cancel"] = conn.execute("select 1").fetchone()[0]
 
 # Twenty sessions at once.
