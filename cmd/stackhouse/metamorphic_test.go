@@ -217,7 +217,7 @@ func (m *morph) settle(t *testing.T) {
 		}
 		defer snap.Release()
 		return len(snap.Jobs()) == 0 && !m.node.meta.HasJobs()
-	}, 30*time.Second, 5*time.Millisecond, "%s: merges do not end", m)
+	}, 120*time.Second, 5*time.Millisecond, "%s: merges do not end", m)
 	m.waits++
 	m.history = append(m.history, "wait")
 }

@@ -72,7 +72,7 @@ func serveInProcess(t *testing.T, dir string, args ...string) *inProcess {
 	require.Eventually(t, func() bool {
 		s.url = banner.FindString(s.stdout.String())
 		return s.url != ""
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	return s
 }
 

@@ -199,7 +199,7 @@ func (o *opened) settle(t *testing.T, s scripted) {
 			require.Empty(t, j.Reason)
 		}
 		return len(snap.Jobs()) == 0 && !o.meta.HasJobs()
-	}, 10*time.Second, 10*time.Millisecond)
+	}, 90*time.Second, 10*time.Millisecond)
 	snap, err := o.meta.Snapshot(t.Context())
 	require.NoError(t, err)
 	defer snap.Release()

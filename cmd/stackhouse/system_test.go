@@ -121,7 +121,7 @@ func TestSystemShowsFailures(t *testing.T) {
 	o = runNode(t, dir, final)
 	require.Eventually(t, func() bool {
 		return len(o.ask(t, "a", "SELECT 1 FROM system.jobs WHERE failures > 0")) > 0
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 60*time.Second, 20*time.Millisecond)
 	require.Equal(t, []string{"3|2026-03-01 10:00:00+00|2|t|waiting||1|1|t|t"}, o.ask(t, "a",
 		"SELECT level, hour, len(inputs), bytes > 0, state, worker, attempts, failures, length(reason) > 0, failed_at >= since FROM system.jobs"))
 	require.Equal(t, []string{"2"}, o.ask(t, "a", "SELECT count(*) FROM system.segments WHERE object IN (SELECT unnest(inputs) FROM system.jobs)"))
