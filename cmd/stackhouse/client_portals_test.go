@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/binary"
+	wire "encoding/binary" // e2e tests have a variable binary
 	"fmt"
 	"testing"
 
@@ -51,7 +51,7 @@ func (c conversation) sync() (pieces []piece, status byte) {
 		switch m := msg.(type) {
 		case *pgproto3.DataRow:
 			require.Len(c, m.Values, 1)
-			p.values = append(p.values, int64(binary.BigEndian.Uint64(m.Values[0])))
+			p.values = append(p.values, int64(wire.BigEndian.Uint64(m.Values[0])))
 		case *pgproto3.PortalSuspended:
 			end("suspended")
 		case *pgproto3.CommandComplete:
