@@ -130,6 +130,31 @@ func (l *ledger) check(got storedByID, due map[string]bool) error {
 	return fmt.Errorf("%d of %d ids: %s", len(faults), len(l.sent), strings.Join(faults[:min(len(faults), 10)], "; "))
 }
 
+// TestLedger: what is wrong with an answer is seen.
+func TestLedger(t *testing.T) {
+	l := newLedger()
+	for id, value := range map[string]int64{"a": 10, "b": 20, "c": 30} {
+		l.send(id, value)
+	}
+	l.ack("a")
+	l.ack("b")
+	for want, got := range map[string]storedByID{
+		"":                           {"a": {1, 10}, "b": {0, 20}},
+		"lost a":                     {"b": {1, 20}},
+		"phantom x":                  {"a": {1, 10}, "b": {1, 20}, "x": {1, 1}},
+		"double b: 2 profiles":       {"a": {1, 10}, "b": {2, 20}},
+		"double b: 0 profiles, 40":   {"a": {1, 10}, "b": {0, 40}},
+		"lost a part of c: 29 of 30": {"a": {1, 10}, "b": {1, 20}, "c": {1, 29}},
+	} {
+		err := l.check(got, l.ackedNow())
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
 // faultClient pushes profiles with ids of their own, and asks for them.
 type faultClient struct {
 	http   *http.Client
@@ -640,6 +665,9 @@ func TestFlippedBits(t *testing.T) {
 		repair()
 		f.uncache(t, name, false)
 		require.Equal(t, f.want, f.answers(t), "after the repair of %s", name)
+		if i%50 == 49 {
+			t.Logf("%d flips", i+1)
+		}
 	}
 	t.Logf("seed %d: %d flips in %d objects of parts by level %v; %d answers equal, %d errors, after %d flips at least one", seed, count, len(live), levels, f.equal, f.failed, f.seen)
 	f.merge(t)
