@@ -40,13 +40,13 @@ var currentFormats = formats{"directory": 1, "block": block.FormatVersion}
 // Deadlines for stopping each stage. Together they are below ten seconds, which
 // is what supervisors allow before they kill.
 const (
-	stopSelf      = time.Second
+	stopSelf      = 750 * time.Millisecond
 	drainRequests = 2 * time.Second
-	stopAPI       = drainRequests + 1000*time.Millisecond
+	stopAPI       = drainRequests + 750*time.Millisecond
 	drainSessions = 500 * time.Millisecond
 	stopPG        = drainSessions + 250*time.Millisecond
-	stopSQL       = 500 * time.Millisecond
-	stopIngest    = 1500 * time.Millisecond
+	stopSQL       = 1250 * time.Millisecond // engines of many tenants
+	stopIngest    = 1250 * time.Millisecond
 	stopMetastore = 1000 * time.Millisecond
 	undoJobs      = 500 * time.Millisecond
 	stopCompactor = undoJobs + 500*time.Millisecond
