@@ -47,7 +47,7 @@ var layers = map[string][]string{
 		"warehouse/segment warehouse/cache",
 	},
 	"sql": {
-		"sql/engine",
+		"sql/engine sql/lex",
 		"sql/plan sql/macro sql/catalog",
 		"sql/worker sql/query",
 		"sql/statement",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 )
 
@@ -17,7 +18,7 @@ var adminArgs = map[string]int{"set_config": 3, "pg_cancel_backend": 1, "pg_term
 
 // parseSelect tells the functions above from all other queries.
 func parseSelect(p *parser) (command, error) {
-	text := p.lex.text
+	text := p.text
 	if c, ok := parseAdmin(p); ok {
 		return c, nil
 	}
@@ -68,7 +69,7 @@ type adminArgument struct {
 }
 
 func adminArg(p *parser) (a adminArgument, err error) {
-	if p.tok.kind != tokenParam {
+	if p.tok.Kind != lex.Param {
 		a.value, err = constant(p)
 		return a, err
 	}

@@ -1,6 +1,10 @@
 package pgwire
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
+)
 
 // parseCopy reads
 //
@@ -26,7 +30,7 @@ func parseCopy(p *parser) (command, error) {
 		return nil, p.syntaxError()
 	}
 	if !p.accept("stdout") {
-		if p.tok.kind == tokenString || p.word() == "program" {
+		if p.tok.Kind == lex.String || p.word() == "program" {
 			return nil, errorf(stateInsufficientPrivilege, "permission denied to COPY to a file or program").
 				withHint(`COPY to STDOUT works for anyone; psql's \copy writes a file on the client.`)
 		}
@@ -51,24 +55,20 @@ func copySource(p *parser) (*query, error) {
 		if in.start == in.end {
 			return nil, p.syntaxError()
 		}
-		return innerQuery(p.lex.text, in)
+		return innerQuery(p.text, in)
 	}
-	start := p.tok.start
+	start := p.tok.Start
 	if _, err := p.dottedName(); err != nil {
 		return nil, err
 	}
-	end := p.lex.pos
-	if p.tok.kind != tokenEnd {
-		end = p.tok.start
-	}
-	table := strings.TrimSpace(p.lex.text[start:end])
+	table := strings.TrimSpace(p.text[start:p.tok.Start])
 	columns := "*"
 	if p.isOp("(") {
 		in, err := p.parens()
 		if err != nil {
 			return nil, err
 		}
-		columns = p.lex.text[in.start:in.end]
+		columns = p.text[in.start:in.end]
 	}
 	return &query{text: "SELECT " + columns + " FROM " + table, tag: "SELECT", made: true}, nil
 }
@@ -97,13 +97,13 @@ func copyOptionList(p *parser, o *copyOptions, set map[string]bool) error {
 
 // copyOption reads one of the options in parentheses.
 func copyOption(p *parser, o *copyOptions, set map[string]bool) error {
-	at := p.tok.start
+	at := p.tok.Start
 	name, err := p.name()
 	if err != nil {
 		return err
 	}
 	if set[name] {
-		return errorf(stateSyntaxError, "conflicting or redundant options").at(p.lex.text, at)
+		return errorf(stateSyntaxError, "conflicting or redundant options").at(p.text, at)
 	}
 	set[name] = true
 	switch name {
@@ -119,7 +119,7 @@ func copyOption(p *parser, o *copyOptions, set map[string]bool) error {
 	case "delimiter", "null", "quote", "escape", "encoding":
 		err = copyText(p, o, name)
 	default:
-		return errorf(stateSyntaxError, "option %q not recognized", clip(name)).at(p.lex.text, at)
+		return errorf(stateSyntaxError, "option %q not recognized", clip(name)).at(p.text, at)
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // parseDeclare reads
@@ -43,7 +45,7 @@ func parseInner(p *parser) (*query, error) {
 	if p.atEnd() {
 		return nil, p.syntaxError()
 	}
-	return innerQuery(p.lex.text, piece{p.tok.start, len(p.lex.text)})
+	return innerQuery(p.text, piece{p.tok.Start, len(p.text)})
 }
 
 // innerQuery is the query that a piece of a command's text holds.
@@ -200,7 +202,7 @@ func readDirection(p *parser) (direction, error) {
 	start := *p
 	switch word := p.acceptAny("next", "prior", "first", "last", "all", "forward", "backward", "absolute", "relative"); word {
 	case "":
-		if p.tok.kind == tokenNumber || p.isOp("-") || p.isOp("+") {
+		if p.tok.Kind == lex.Number || p.isOp("-") || p.isOp("+") {
 			n, err := p.integer()
 			return direction{relativeMany, n}, err
 		}
@@ -231,7 +233,7 @@ func optionalCount(p *parser, backward bool) (direction, error) {
 	switch {
 	case p.accept("all"):
 		n = all
-	case p.tok.kind == tokenNumber || p.isOp("-") || p.isOp("+"):
+	case p.tok.Kind == lex.Number || p.isOp("-") || p.isOp("+"):
 		var err error
 		if n, err = p.integer(); err != nil {
 			return direction{}, err

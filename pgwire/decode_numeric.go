@@ -5,13 +5,14 @@ import (
 	"math/big"
 	"strings"
 
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 )
 
 // bigFromText reads decimal digits with a sign, and nothing else.
 func bigFromText(s string) (*big.Int, bool) {
 	for i := range len(s) {
-		if !isDigit(s[i]) && (i > 0 || s[i] != '-' && s[i] != '+') {
+		if !lex.IsDigit(s[i]) && (i > 0 || s[i] != '-' && s[i] != '+') {
 			return nil, false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 )
 
@@ -153,7 +154,7 @@ func parseUUID(s string) (id [16]byte, ok bool) {
 
 func hexDigit(c byte) int {
 	switch {
-	case isDigit(c):
+	case lex.IsDigit(c):
 		return int(c - '0')
 	case 'a' <= c|0x20 && c|0x20 <= 'f':
 		return int(c|0x20-'a') + 10
@@ -231,7 +232,7 @@ func cutArrayElement(s string) (text string, null bool, rest string, ok bool) {
 			return text, null, rest, ok && rest != ""
 		case c == '{' || c == '}':
 			return "", false, "", false
-		case isSpace(c):
+		case lex.IsSpace(c):
 			if kept > 0 && !quoted {
 				b.WriteByte(c)
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 )
 
@@ -170,7 +171,7 @@ func checkDate(year, month, day int, rest string) (int, int, int, string, bool) 
 
 func cutDigits(s string) (digits, rest string) {
 	n := 0
-	for n < len(s) && isDigit(s[n]) {
+	for n < len(s) && lex.IsDigit(s[n]) {
 		n++
 	}
 	return s[:n], s[n:]

@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 )
 
@@ -47,7 +48,7 @@ func jsonFloat(text appendFunc) appendFunc {
 	return func(dst []byte, a arrow.Array, i int) []byte {
 		start := len(dst)
 		dst = text(dst, a, i)
-		if last := dst[len(dst)-1]; isDigit(last) {
+		if last := dst[len(dst)-1]; lex.IsDigit(last) {
 			return dst
 		}
 		return quoteJSON(dst, start)

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // literalValue returns what a closed string literal means; ok is false for the
@@ -11,7 +13,7 @@ import (
 func literalValue(raw string) (value string, ok bool) {
 	switch c := raw[0]; {
 	case c == '$':
-		n := len(dollarDelimiter(raw))
+		n := len(lex.DollarTag(raw))
 		return raw[n : len(raw)-n], true
 	case c == '\'':
 		return joinParts(raw, plainPart)
@@ -144,7 +146,7 @@ func quoteIdent(name string) string {
 	plain := name != "" && (name[0] == '_' || 'a' <= name[0] && name[0] <= 'z')
 	for i := 0; i < len(name) && plain; i++ {
 		c := name[i]
-		plain = c == '_' || 'a' <= c && c <= 'z' || isDigit(c)
+		plain = c == '_' || 'a' <= c && c <= 'z' || lex.IsDigit(c)
 	}
 	if plain {
 		return name

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // paramDef describes one run-time parameter.
@@ -197,7 +199,7 @@ func number(v string) (string, error) {
 // PostgreSQL only letters and digits count: asyncpg sends quotes along.
 func encoding(v string) (string, error) {
 	letters := func(r rune) rune {
-		if r >= utf8.RuneSelf || !isWordPart(byte(r)) || r == '_' {
+		if r >= utf8.RuneSelf || !lex.IsWordPart(byte(r)) || r == '_' {
 			return -1
 		}
 		return r

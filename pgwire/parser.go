@@ -2,38 +2,37 @@ package pgwire
 
 import (
 	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // parser reads the commands of the session layer. Its methods look at the current
 // token and move on when they take it.
 type parser struct {
-	lex lexer
-	tok token
+	text  string
+	lexer lex.Lexer
+	tok   lex.Token
 }
 
 func newParser(text string) *parser {
-	p := &parser{lex: lexer{text: text}}
+	p := &parser{text: text, lexer: lex.New(text)}
 	p.advance()
 	return p
 }
 
-func (p *parser) advance() { p.tok = p.lex.next() }
+func (p *parser) advance() { p.tok = p.lexer.Code() }
 
 // raw is the current token's bytes.
-func (p *parser) raw() string { return p.lex.text[p.tok.start:p.tok.end] }
+func (p *parser) raw() string { return p.tok.Of(p.text) }
 
 // rest is the text from the current token on.
-func (p *parser) rest() string { return p.lex.text[p.tok.start:] }
+func (p *parser) rest() string { return p.text[p.tok.Start:] }
 
 // word is the current token in lower case if it is a keyword or unquoted
 // identifier, else "".
 func (p *parser) word() string {
-	if p.tok.kind != tokenWord {
-		return ""
-	}
-	return strings.ToLower(p.raw())
+	return p.tok.Word(p.text)
 }
 
 // accept takes the current token if it is that keyword.
@@ -76,7 +75,7 @@ func (p *parser) expect(keyword string) error {
 
 // isOp reports whether the current token is that punctuation.
 func (p *parser) isOp(op string) bool {
-	return p.tok.kind == tokenOp && !p.tok.open && p.raw() == op
+	return p.tok.Is(p.text, op)
 }
 
 func (p *parser) acceptOp(op string) bool {
@@ -95,7 +94,7 @@ func (p *parser) expectOp(op string) error {
 }
 
 // atEnd reports whether nothing is left.
-func (p *parser) atEnd() bool { return p.tok.kind == tokenEnd }
+func (p *parser) atEnd() bool { return p.tok.Kind == lex.End }
 
 // end fails unless nothing is left.
 func (p *parser) end() error {
@@ -107,21 +106,12 @@ func (p *parser) end() error {
 
 // name takes an identifier: folded to lower case unless it is quoted.
 func (p *parser) name() (string, error) {
-	switch {
-	case p.tok.kind == tokenWord:
-		name := strings.ToLower(p.raw())
-		p.advance()
-		return name, nil
-	case p.tok.kind == tokenQuoted && !p.tok.open && p.raw()[0] == '"':
-		raw := p.raw()
-		name := strings.ReplaceAll(raw[1:len(raw)-1], `""`, `"`)
-		if name == "" {
-			return "", p.syntaxError()
-		}
-		p.advance()
-		return name, nil
+	name := p.tok.Name(p.text)
+	if name == "" || p.tok.Open {
+		return "", p.syntaxError()
 	}
-	return "", p.syntaxError()
+	p.advance()
+	return name, nil
 }
 
 // dottedName takes identifiers with dots between them.
@@ -137,7 +127,7 @@ func (p *parser) dottedName() (string, error) {
 
 // str takes a string literal and returns its value.
 func (p *parser) str() (string, error) {
-	if p.tok.kind != tokenString || p.tok.open {
+	if p.tok.Kind != lex.String || p.tok.Open {
 		return "", p.syntaxError()
 	}
 	value, ok := literalValue(p.raw())
@@ -158,7 +148,7 @@ func (p *parser) integer() (int64, error) {
 		p.acceptOp("+")
 	}
 	n, err := strconv.ParseInt(sign+p.raw(), 10, 64)
-	if p.tok.kind != tokenNumber || err != nil {
+	if p.tok.Kind != lex.Number || err != nil {
 		*p = at
 		return 0, p.syntaxError()
 	}
@@ -171,7 +161,7 @@ func (p *parser) parens() (inner piece, err error) {
 	if err := p.expectOp("("); err != nil {
 		return piece{}, err
 	}
-	inner = piece{start: p.tok.start, end: p.tok.start}
+	inner = piece{start: p.tok.Start, end: p.tok.Start}
 	for depth := 1; ; p.advance() {
 		switch {
 		case p.atEnd():
@@ -185,24 +175,24 @@ func (p *parser) parens() (inner piece, err error) {
 			p.advance()
 			return inner, nil
 		}
-		inner.end = p.tok.end
+		inner.end = p.tok.End
 	}
 }
 
 // syntaxError says that the current token was not expected.
 func (p *parser) syntaxError() *pgError {
-	text := p.lex.text
+	text := p.text
 	switch {
 	case p.atEnd():
 		return errorf(stateSyntaxError, "syntax error at end of input").at(text, len(text))
-	case p.tok.open && p.tok.kind == tokenString:
-		return errorf(stateSyntaxError, "unterminated quoted string at or near %q", clip(p.raw())).at(text, p.tok.start)
-	case p.tok.open && p.tok.kind == tokenQuoted:
-		return errorf(stateSyntaxError, "unterminated quoted identifier at or near %q", clip(p.raw())).at(text, p.tok.start)
-	case p.tok.open:
-		return errorf(stateSyntaxError, "unterminated /* comment at or near %q", clip(p.raw())).at(text, p.tok.start)
+	case p.tok.Open && p.tok.Kind == lex.String:
+		return errorf(stateSyntaxError, "unterminated quoted string at or near %q", clip(p.raw())).at(text, p.tok.Start)
+	case p.tok.Open && p.tok.Kind == lex.Quoted:
+		return errorf(stateSyntaxError, "unterminated quoted identifier at or near %q", clip(p.raw())).at(text, p.tok.Start)
+	case p.tok.Open:
+		return errorf(stateSyntaxError, "unterminated /* comment at or near %q", clip(p.raw())).at(text, p.tok.Start)
 	}
-	return errorf(stateSyntaxError, "syntax error at or near %q", clip(p.raw())).at(text, p.tok.start)
+	return errorf(stateSyntaxError, "syntax error at or near %q", clip(p.raw())).at(text, p.tok.Start)
 }
 
 // clip shortens text that is quoted in a message.

@@ -3,6 +3,8 @@ package pgwire
 import (
 	"context"
 	"strings"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // parsePrepare reads name [(types)] AS query.
@@ -57,18 +59,18 @@ func typeList(p *parser) ([]uint32, error) {
 
 // typeName reads a type's name, which may be several words and have modifiers.
 func typeName(p *parser) (uint32, error) {
-	at := p.tok.start
+	at := p.tok.Start
 	p.acceptAll("pg_catalog") // its dot follows
 	p.acceptOp(".")
 	var words []string
-	for p.tok.kind == tokenWord || p.tok.kind == tokenQuoted || p.isOp("(") {
+	for p.tok.Kind == lex.Word || p.tok.Kind == lex.Quoted || p.isOp("(") {
 		if p.isOp("(") {
 			if _, err := p.parens(); err != nil {
 				return 0, err
 			}
 			continue
 		}
-		quoted := p.tok.kind == tokenQuoted
+		quoted := p.tok.Kind == lex.Quoted
 		word, err := p.name()
 		if err != nil {
 			return 0, err
@@ -85,7 +87,7 @@ func typeName(p *parser) (uint32, error) {
 	array := false
 	for p.acceptOp("[") {
 		array = true
-		if p.tok.kind == tokenNumber {
+		if p.tok.Kind == lex.Number {
 			p.advance()
 		}
 		if err := p.expectOp("]"); err != nil {
@@ -94,7 +96,7 @@ func typeName(p *parser) (uint32, error) {
 	}
 	oid, ok := oidOfName(name, array)
 	if !ok {
-		return 0, errorf(stateUndefinedObject, "type %q does not exist", clip(name)).at(p.lex.text, at)
+		return 0, errorf(stateUndefinedObject, "type %q does not exist", clip(name)).at(p.text, at)
 	}
 	return oid, nil
 }
@@ -175,7 +177,7 @@ func (s *session) textArgs(params []param, args []*string) ([]any, error) {
 // constant reads a literal, with casts that do not matter: a number, string, TRUE,
 // FALSE or NULL (nil), or a typed string as in date '2026-01-01'.
 func constant(p *parser) (*string, error) {
-	at := p.tok.start
+	at := p.tok.Start
 	v, err := bareConstant(p)
 	if err != nil {
 		return nil, err
@@ -186,14 +188,14 @@ func constant(p *parser) (*string, error) {
 		}
 	}
 	if !p.isOp(",") && !p.isOp(")") && !p.atEnd() {
-		return nil, errorf(stateFeatureNotSupported, "only constants are supported as arguments").at(p.lex.text, at)
+		return nil, errorf(stateFeatureNotSupported, "only constants are supported as arguments").at(p.text, at)
 	}
 	return v, nil
 }
 
 func bareConstant(p *parser) (*string, error) {
 	switch word := p.word(); {
-	case p.tok.kind == tokenString:
+	case p.tok.Kind == lex.String:
 		v, err := p.str()
 		return &v, err
 	case word == "null":
@@ -204,11 +206,11 @@ func bareConstant(p *parser) (*string, error) {
 		return &word, nil
 	case word != "":
 		start := *p
-		if _, err := typeName(p); err == nil && p.tok.kind == tokenString {
+		if _, err := typeName(p); err == nil && p.tok.Kind == lex.String {
 			v, err := p.str()
 			return &v, err
 		}
-		return nil, errorf(stateFeatureNotSupported, "only constants are supported as arguments").at(p.lex.text, start.tok.start)
+		return nil, errorf(stateFeatureNotSupported, "only constants are supported as arguments").at(p.text, start.tok.Start)
 	}
 	v, err := signedNumber(p)
 	return &v, err

@@ -88,7 +88,7 @@ func parseExplain(p *parser) (command, error) {
 	if p.atEnd() {
 		return nil, p.syntaxError()
 	}
-	before := utf8.RuneCountInString(p.lex.text[:p.tok.start])
+	before := utf8.RuneCountInString(p.text[:p.tok.Start])
 	return &query{text: head + p.rest(), tag: "EXPLAIN", shift: before - len(head)}, nil
 }
 
@@ -127,7 +127,7 @@ func explainList(p *parser) (string, error) {
 		case name == "format":
 			format = value
 		case !slices.Contains(explainOptions, name):
-			return "", errorf(stateSyntaxError, "unrecognized EXPLAIN option %q", name).at(p.lex.text, at.tok.start)
+			return "", errorf(stateSyntaxError, "unrecognized EXPLAIN option %q", name).at(p.text, at.tok.Start)
 		}
 		if p.acceptOp(",") {
 			continue

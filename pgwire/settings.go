@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // parseSet reads what follows SET.
@@ -86,14 +88,14 @@ func settingValue(p *parser, idents bool) (string, error) {
 }
 
 func oneValue(p *parser, ident bool) (string, error) {
-	switch p.tok.kind {
-	case tokenString:
+	switch p.tok.Kind {
+	case lex.String:
 		v, err := p.str()
 		if err == nil && ident && v != "" {
 			v = quoteIdent(v)
 		}
 		return v, err
-	case tokenWord, tokenQuoted:
+	case lex.Word, lex.Quoted:
 		v, err := p.name()
 		if err == nil && ident {
 			v = quoteIdent(v)
@@ -111,7 +113,7 @@ func signedNumber(p *parser) (string, error) {
 	} else {
 		p.acceptOp("+")
 	}
-	if p.tok.kind != tokenNumber {
+	if p.tok.Kind != lex.Number {
 		return "", p.syntaxError()
 	}
 	v := sign + p.raw()

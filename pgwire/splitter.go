@@ -1,34 +1,35 @@
 package pgwire
 
+import "github.com/stackhouse-db/stackhouse/sql/lex"
+
 // piece is one statement of a query string: text[start:end], without the
 // semicolon, and without space and comments around it.
 type piece struct{ start, end int }
 
 // splitter finds the statements of a query string, one at a time.
-type splitter struct{ lex lexer }
+type splitter struct {
+	text  string
+	lexer lex.Lexer
+}
 
 func newSplitter(text string) *splitter {
-	return &splitter{lex: lexer{text: text}}
+	return &splitter{text: text, lexer: lex.New(text)}
 }
 
 // next returns the next statement that is not empty; ok is false after the last.
 func (s *splitter) next() (p piece, ok bool) {
 	for {
-		tok := s.lex.next()
+		tok := s.lexer.Code()
 		switch {
-		case tok.kind == tokenEnd:
+		case tok.Kind == lex.End:
 			return p, ok
-		case s.isSemicolon(tok) && ok:
+		case tok.Is(s.text, ";") && ok:
 			return p, true
-		case s.isSemicolon(tok):
+		case tok.Is(s.text, ";"):
 			continue
 		case !ok:
-			p.start, ok = tok.start, true
+			p.start, ok = tok.Start, true
 		}
-		p.end = tok.end
+		p.end = tok.End
 	}
-}
-
-func (s *splitter) isSemicolon(t token) bool {
-	return t.kind == tokenOp && !t.open && t.end == t.start+1 && s.lex.text[t.start] == ';'
 }

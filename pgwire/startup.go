@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // The first packet of a connection has no type byte:
@@ -250,7 +251,7 @@ func splitArgs(s string) []string {
 	var arg strings.Builder
 	within := false
 	for i := 0; i < len(s); i++ {
-		if isSpace(s[i]) {
+		if lex.IsSpace(s[i]) {
 			if within {
 				args = append(args, arg.String())
 			}

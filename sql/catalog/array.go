@@ -3,6 +3,8 @@ package catalog
 import (
 	"regexp"
 	"strings"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // array handles a string at token i that is an array: '{1,2}'::oid[], ANY('{1,2}'),
@@ -52,7 +54,7 @@ func (r *rewriter) equalsAny(i int) {
 	if r.operandEnd(open+1) != closing || !r.at(open+1).isName() {
 		return
 	}
-	r.before(r.operand[i-1], "list_contains("+r.text[r.tokens[open+1].start:r.tokens[closing-1].end]+", ")
+	r.before(r.operand[i-1], "list_contains("+r.text[r.tokens[open+1].Start:r.tokens[closing-1].End]+", ")
 	r.replace(i, closing+1, ")")
 	r.done = closing + 1
 }
@@ -101,7 +103,7 @@ func listLiteral(text string) (string, bool) {
 
 func isNumber(s string) bool {
 	for i := range len(s) {
-		if !isDigit(s[i]) {
+		if !lex.IsDigit(s[i]) {
 			return false
 		}
 	}

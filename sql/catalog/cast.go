@@ -1,6 +1,10 @@
 package catalog
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
+)
 
 // regTypes are the types whose values are identifiers and whose text is a name. For
 // each, there are macros X_in and X_out.
@@ -99,7 +103,7 @@ func (r *rewriter) isShown(start, end int) bool {
 	}
 	before := r.at(r.opener[start] - 1)
 	if before.isWord("array") || before.isWord("then") || before.isWord("else") || before.isWord("select") || before.isPunct(",") {
-		literal := r.at(start).kind == str
+		literal := r.at(start).Kind == lex.String
 		return !literal
 	}
 	return false

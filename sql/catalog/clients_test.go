@@ -41,10 +41,10 @@ func readClients(t testing.TB) []clientStatement {
 func split(text string) []string {
 	var parts []string
 	start := 0
-	for _, t := range lex(text) {
+	for _, t := range scan(text) {
 		if t.isPunct(";") {
-			parts = append(parts, text[start:t.start])
-			start = t.end
+			parts = append(parts, text[start:t.Start])
+			start = t.End
 		}
 	}
 	parts = append(parts, text[start:])

@@ -71,7 +71,7 @@ func (r *rewriter) fromFunction(i, last int) {
 	if scalars[name] || name == "unnest" && len(commas) > 0 {
 		r.before(i, "(SELECT ")
 		if ordinality && len(commas) > 0 {
-			r.replace(closing, closing+3, "), generate_subscripts("+r.text[r.tokens[last+2].start:r.tokens[commas[0]-1].end]+", 1))")
+			r.replace(closing, closing+3, "), generate_subscripts("+r.text[r.tokens[last+2].Start:r.tokens[commas[0]-1].End]+", 1))")
 		} else {
 			r.after(closing, ")")
 		}
@@ -91,7 +91,7 @@ func (r *rewriter) fromFunction(i, last int) {
 	switch {
 	case r.isAlias(alias):
 		if !r.at(alias + 1).isPunct("(") {
-			r.after(alias, "("+r.text[r.tokens[alias].start:r.tokens[alias].end]+")")
+			r.after(alias, "("+r.text[r.tokens[alias].Start:r.tokens[alias].End]+")")
 		}
 	case scalars[name]:
 		r.after(closing, " AS "+name+"("+name+")")

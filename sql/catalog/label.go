@@ -1,5 +1,7 @@
 package catalog
 
+import "github.com/stackhouse-db/stackhouse/sql/lex"
+
 // Star is the label of an item that stands for any number of columns.
 const Star = "*"
 
@@ -11,7 +13,7 @@ const noLabel = "?column?"
 // 'a'::text, ?column? for 1 + 2. An item that stands for several columns is [Star]. It
 // is nil when the text is no query, or one in brackets.
 func Labels(text string) []string {
-	l := &labeller{structure: analyse(lex(text))}
+	l := &labeller{structure: analyse(scan(text))}
 	for i, t := range l.tokens {
 		if t.isWord("select") && l.depth[i] == 0 {
 			return l.items(i)
@@ -75,7 +77,7 @@ func (l *labeller) item(from, to int) string {
 }
 
 func (l *labeller) aliasName(t token) string {
-	if t.kind == str && len(t.name) > 1 {
+	if t.Kind == lex.String && len(t.name) > 1 {
 		return t.name[1 : len(t.name)-1]
 	}
 	return t.name
@@ -102,7 +104,7 @@ func (l *labeller) expression(from, to int) string {
 	if to <= from {
 		return ""
 	}
-	if to == from+2 && l.at(from).isName() && l.at(from+1).kind == str {
+	if to == from+2 && l.at(from).isName() && l.at(from+1).Kind == lex.String {
 		return canonicalType(l.at(from).name) // date '2000-01-01'
 	}
 	if l.operand[to-1] != from {
@@ -134,7 +136,7 @@ func (l *labeller) operandLabel(from, to int) string {
 		return "array"
 	case first.isWord("true"), first.isWord("false"):
 		return "bool"
-	case first.isWord("null") || first.kind != word && first.kind != quoted && first.kind != punct:
+	case first.isWord("null") || first.Kind != lex.Word && first.Kind != lex.Quoted && first.Kind != lex.Punct:
 		return ""
 	case last.isPunct("]"):
 		if last.partner <= from {

@@ -1,6 +1,10 @@
 package catalog
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
+)
 
 // match is an operator of PostgreSQL that matches a regular expression.
 type match struct {
@@ -25,10 +29,10 @@ func (r *rewriter) match(i, right int, name string) {
 		return
 	}
 	op := matchOps[name]
-	if r.text[r.tokens[i].start:r.tokens[right-1].end] != op.op {
+	if r.text[r.tokens[i].Start:r.tokens[right-1].End] != op.op {
 		r.replace(i, right, op.op)
 	}
-	if t := r.at(right); end == right+1 && t.kind == str && t.name[0] == '\'' && len(t.name) > 1 {
+	if t := r.at(right); end == right+1 && t.Kind == lex.String && t.name[0] == '\'' && len(t.name) > 1 {
 		r.replace(right, end, "'"+anywhere(t.name[1:len(t.name)-1], op.flags)+"'")
 	} else {
 		r.before(right, "('(?"+op.flags+":.*(?:' || ")
@@ -58,7 +62,7 @@ func anywhere(pattern, flags string) string {
 // backslash as an escape and DuckDB does not.
 func (r *rewriter) like(i int) {
 	end := r.operandEnd(i + 1)
-	if end == i+1 || r.at(end).isWord("escape") || !strings.Contains(r.text[r.tokens[i+1].start:r.tokens[end-1].end], `\`) {
+	if end == i+1 || r.at(end).isWord("escape") || !strings.Contains(r.text[r.tokens[i+1].Start:r.tokens[end-1].End], `\`) {
 		return
 	}
 	r.after(end-1, ` ESCAPE '\'`)

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 )
 
 // Rewrite turns a statement that names something of PostgreSQL's catalogue, or of the
@@ -23,7 +25,7 @@ import (
 //   - The backslash escapes in the patterns of LIKE.
 //   - OPERATOR(pg_catalog.=) becomes =, COLLATE "default" goes.
 func Rewrite(text string) (string, PositionMap) {
-	tokens := lex(text)
+	tokens := scan(text)
 	r := &rewriter{text: text, structure: analyse(tokens), known: knownObjects()}
 	for i := range tokens {
 		r.rewrite(i)
@@ -81,16 +83,16 @@ func (r *rewriter) rewrite(i int) {
 	if i < r.done {
 		return
 	}
-	switch t := r.tokens[i]; t.kind {
-	case word, quoted:
+	switch t := r.tokens[i]; t.Kind {
+	case lex.Word, lex.Quoted:
 		if r.relation(i) || r.qualifier(i) {
 			return
 		}
-		if t.kind == word {
+		if t.Kind == lex.Word {
 			r.word(i)
 		}
 		r.regprocItem(i)
-	case operator:
+	case lex.Operator:
 		switch {
 		case t.name == "::":
 			r.cast(i)
@@ -99,7 +101,7 @@ func (r *rewriter) rewrite(i int) {
 		case t.name == "=":
 			r.equalsAny(i)
 		}
-	case str:
+	case lex.String:
 		r.array(i)
 	}
 }
@@ -125,19 +127,19 @@ func (r *rewriter) word(i int) {
 
 // replace replaces the tokens [from, to).
 func (r *rewriter) replace(from, to int, text string) {
-	r.edits = append(r.edits, edit{from: r.tokens[from].start, to: r.tokens[to-1].end, text: text})
+	r.edits = append(r.edits, edit{from: r.tokens[from].Start, to: r.tokens[to-1].End, text: text})
 }
 
 // before inserts in front of a token, and in front of what was inserted there
 // before: the outer of two calls comes first.
 func (r *rewriter) before(i int, text string) {
-	at := r.tokens[i].start
+	at := r.tokens[i].Start
 	r.edits = append(r.edits, edit{from: at, to: at, text: text, order: -1 - len(r.edits)})
 }
 
 // after inserts behind a token.
 func (r *rewriter) after(i int, text string) {
-	at := r.tokens[i].end
+	at := r.tokens[i].End
 	r.edits = append(r.edits, edit{from: at, to: at, text: text})
 }
 
@@ -170,7 +172,7 @@ func (r *rewriter) qualifier(i int) bool {
 // operatorCall handles OPERATOR(pg_catalog.+).
 func (r *rewriter) operatorCall(i int) {
 	open := r.at(i + 1)
-	if !open.isPunct("(") || open.partner < 0 || r.at(open.partner-1).kind != operator {
+	if !open.isPunct("(") || open.partner < 0 || r.at(open.partner-1).Kind != lex.Operator {
 		return
 	}
 	op := r.at(open.partner - 1).name

@@ -147,12 +147,12 @@ func FuzzRewrite(f *testing.F) {
 func checkTokens(t testing.TB, text string) {
 	t.Helper()
 	at := 0
-	tokens := lex(text)
+	tokens := scan(text)
 	for i, tok := range tokens {
-		if tok.start < at || tok.end <= tok.start || tok.partner >= 0 && tokens[tok.partner].partner != i {
+		if tok.Start < at || tok.End <= tok.Start || tok.partner >= 0 && tokens[tok.partner].partner != i {
 			t.Fatalf("token %d of %q: %+v", i, text, tok)
 		}
-		at = tok.end
+		at = tok.End
 	}
 	require.LessOrEqual(t, at, len(text))
 }

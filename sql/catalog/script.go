@@ -27,7 +27,7 @@ type macro struct{ scalar, table bool }
 
 // findMacros adds the macros that a script creates.
 func findMacros(text string, to map[string]macro) {
-	tokens := lex(text)
+	tokens := scan(text)
 	for i, t := range tokens {
 		if !t.isWord("macro") {
 			continue

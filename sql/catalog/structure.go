@@ -1,5 +1,7 @@
 package catalog
 
+import "github.com/stackhouse-db/stackhouse/sql/lex"
+
 // clause is the part of a query that a token is in.
 type clause byte
 
@@ -70,7 +72,7 @@ func (s *structure) enter(f *frame, i int) {
 	if t.isPunct(";") {
 		f.clause = noClause
 	}
-	if t.kind != word || s.at(i-1).isPunct(".") {
+	if t.Kind != lex.Word || s.at(i-1).isPunct(".") {
 		return
 	}
 	switch t.name {
@@ -119,9 +121,9 @@ func (s *structure) operandAt(f *frame, i int) int {
 		return s.operand[start-2]
 	}
 	switch {
-	case t.kind == str || t.kind == number || t.kind == param:
+	case t.Kind == lex.String || t.Kind == lex.Number || t.Kind == lex.Param:
 		return i
-	case t.kind == word && !s.at(i-1).isPunct("."):
+	case t.Kind == lex.Word && !s.at(i-1).isPunct("."):
 		switch t.name {
 		case "case":
 			f.cases = append(f.cases, i)
@@ -162,7 +164,7 @@ func (s *structure) typeStart(i int) int {
 			}
 			return -1
 		}
-		if !(t.isName() || t.kind == number || t.isPunct(".") || t.isPunct("(") || t.isPunct(")") || t.isPunct(",") || t.isPunct("[") || t.isPunct("]")) {
+		if !(t.isName() || t.Kind == lex.Number || t.isPunct(".") || t.isPunct("(") || t.isPunct(")") || t.isPunct(",") || t.isPunct("[") || t.isPunct("]")) {
 			return -1
 		}
 	}
@@ -218,7 +220,7 @@ func (s *structure) bracketStart(i int) int {
 		return open - 1
 	case s.tokens[i].name == ")" && open > 0 && before.isName() && s.operand[open-1] >= 0: // f(…)
 		return s.operand[open-1]
-	case s.tokens[i].name == ")" && before.kind == word && callWords[before.name]:
+	case s.tokens[i].name == ")" && before.Kind == lex.Word && callWords[before.name]:
 		return open - 1
 	}
 	return open
@@ -228,11 +230,11 @@ func (s *structure) bracketStart(i int) int {
 func (s *structure) operandEnd(i int) int {
 	end := i
 	switch t := s.at(i); {
-	case t.kind == str || t.kind == number || t.kind == param:
+	case t.Kind == lex.String || t.Kind == lex.Number || t.Kind == lex.Param:
 		end = i + 1
 	case t.isPunct("(") || t.isPunct("["):
 		end = t.partner + 1
-	case t.isName() && (!reserved[t.name] || callWords[t.name] || t.kind == quoted):
+	case t.isName() && (!reserved[t.name] || callWords[t.name] || t.Kind == lex.Quoted):
 		end = i + 1
 		for s.at(end).isPunct(".") && s.at(end+1).isName() {
 			end += 2
@@ -265,10 +267,10 @@ func (s *structure) startsRelation(i int) bool {
 	if s.clause[i] != fromClause || i == 0 {
 		return false
 	}
-	switch p := s.tokens[i-1]; p.kind {
-	case word:
+	switch p := s.tokens[i-1]; p.Kind {
+	case lex.Word:
 		return p.name == "from" || p.name == "join" || p.name == "lateral" || p.name == "only"
-	case punct:
+	case lex.Punct:
 		return p.name == "," || p.name == "(" && s.opener[i] == i-1
 	}
 	return false
@@ -286,14 +288,14 @@ func (s *structure) isItem(from, to int) bool {
 		return false
 	}
 	next := s.at(to)
-	return next.kind == 0 && next.end == 0 || next.isPunct(",") || next.isPunct(")") || next.isPunct(";") ||
+	return next.Kind == lex.End || next.isPunct(",") || next.isPunct(")") || next.isPunct(";") ||
 		next.isWord("as") || next.isWord("from") || next.isWord("union") || s.isAlias(to)
 }
 
 // isAlias reports whether token i, behind a relation or expression, is a name for it.
 func (s *structure) isAlias(i int) bool {
 	t := s.at(i)
-	return t.kind == quoted && t.end > 0 || t.kind == word && t.end > 0 && !reserved[t.name] && !joinWords[t.name]
+	return t.Kind == lex.Quoted || t.Kind == lex.Word && !reserved[t.name] && !joinWords[t.name]
 }
 
 // at returns token i, and an empty one outside.
@@ -303,11 +305,6 @@ func (s *structure) at(i int) token {
 	}
 	return s.tokens[i]
 }
-
-func (t token) isPunct(name string) bool { return t.kind == punct && t.name == name }
-func (t token) isWord(name string) bool  { return t.kind == word && t.name == name }
-func (t token) isOp(name string) bool    { return t.kind == operator && t.name == name }
-func (t token) isName() bool             { return t.end > 0 && (t.kind == word || t.kind == quoted) }
 
 func set(words ...string) map[string]bool {
 	m := make(map[string]bool, len(words))

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/query"
 	"github.com/stackhouse-db/stackhouse/sql/worker"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -28,39 +29,39 @@ type argument = catalog.Arg
 type span struct{ start, end int }
 
 // locate finds a call in the text, and which argument is which.
-func locate(text string, ts []token, c *call) (callSite, error) {
+func locate(text string, ts []lex.Token, c *call) (callSite, error) {
 	out := callSite{call: c}
 	n := 0
-	for n < len(ts) && ts[n].end <= c.at {
+	for n < len(ts) && ts[n].End <= c.at {
 		n++
 	}
 	open := n
-	for open < len(ts) && text[ts[open].start] != '(' {
+	for open < len(ts) && !ts[open].Is(text, "(") {
 		open++
 	}
 	if n >= len(ts) || open >= len(ts) || open == n {
 		return out, warehouse.Errorf(warehouse.Internal, "find call of %s: it is not at byte %d", c.function.Name, c.at)
 	}
-	out.start = ts[n].start
-	depth, from := 0, ts[open].end
+	out.start = ts[n].Start
+	depth, from := 0, ts[open].End
 	for _, t := range ts[open:] {
-		if t.kind != tokenSymbol {
+		if t.Kind != lex.Punct {
 			continue
 		}
-		switch text[t.start] {
+		switch text[t.Start] {
 		case '(', '[', '{':
 			depth++
 		case ')', ']', '}':
 			depth--
 		}
-		if depth == 0 || depth == 1 && text[t.start] == ',' {
-			if depth > 0 || strings.TrimSpace(text[from:t.start]) != "" {
-				out.texts = append(out.texts, span{from, t.start})
+		if depth == 0 || depth == 1 && text[t.Start] == ',' {
+			if depth > 0 || strings.TrimSpace(text[from:t.Start]) != "" {
+				out.texts = append(out.texts, span{from, t.Start})
 			}
-			from = t.end
+			from = t.End
 		}
 		if depth == 0 {
-			out.end = t.end
+			out.end = t.End
 			break
 		}
 	}
@@ -104,12 +105,9 @@ func (c *callSite) arguments(text string) error {
 
 // valueStart returns where the value of a named argument begins: behind := or =>.
 func valueStart(text string, s span) int {
-	symbols := 0
-	for _, t := range tokens(text[s.start:s.end]) {
-		if t.kind == tokenSymbol {
-			if symbols++; symbols == 2 {
-				return s.start + t.end
-			}
+	for _, t := range lex.Tokens(text[s.start:s.end]) {
+		if t.Kind == lex.Operator {
+			return s.start + t.End
 		}
 	}
 	return s.start

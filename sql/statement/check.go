@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
@@ -430,7 +431,7 @@ func tooGreat(function string, arg node) bool {
 func longestNumber(s string) (most float64) {
 	n := 0.0
 	for i := range len(s) {
-		if isDigit(s[i]) {
+		if lex.IsDigit(s[i]) {
 			n = n*10 + float64(s[i]-'0')
 			most = max(most, n)
 		} else {

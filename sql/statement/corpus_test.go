@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stretchr/testify/require"
 )
 
@@ -62,9 +63,9 @@ func readCases(t testing.TB, file string) (out []*planCase) {
 
 func readArgs(t testing.TB, text string) (out []any) {
 	t.Helper()
-	for _, tok := range tokens(text) {
-		word := text[tok.start:tok.end]
-		if tok.kind == tokenString {
+	for _, tok := range lex.Tokens(text) {
+		word := text[tok.Start:tok.End]
+		if tok.Kind == lex.String {
 			out = append(out, strings.ReplaceAll(word[1:len(word)-1], "''", "'"))
 			continue
 		}

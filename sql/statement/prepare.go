@@ -6,11 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/worker"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -139,29 +139,33 @@ func (p *prepared) read() {
 
 // explained returns what EXPLAIN asks for, and where the statement after it begins.
 func explained(text string) (explain, int) {
-	ts := tokens(text)
-	if len(ts) < 2 || word(text, ts[0]) != "explain" {
+	ts := lex.Tokens(text)
+	if len(ts) < 2 || ts[0].Word(text) != "explain" {
 		return rowsOf, 0
 	}
-	switch word(text, ts[1]) {
+	switch ts[1].Word(text) {
 	case "analyze", "analyse":
-		return analysisOf, ts[1].end
+		return analysisOf, ts[1].End
 	}
-	return planOf, ts[0].end
+	return planOf, ts[0].End
 }
 
 // spaces replaces the spaces that DuckDB's parser takes for ASCII's, and thereby
 // moves what follows: positions would no longer be ours.
 func spaces(text string) []edit {
 	var out []edit
-	end := 0
-	for _, t := range append(tokens(text), token{start: len(text), end: len(text)}) {
-		for i, r := range text[end:t.start] {
-			if r >= utf8.RuneSelf && (unicode.IsSpace(r) || r == '\ufeff') {
-				out = append(out, edit{start: end + i, end: end + i + utf8.RuneLen(r), with: " "})
-			}
+	l := lex.New(text)
+	for t := l.Next(); t.Kind != lex.End; t = l.Next() {
+		if t.Kind != lex.Space && t.Kind != lex.Comment {
+			continue
 		}
-		end = t.end
+		for i := t.Start; i < t.End; {
+			n := max(lex.SpaceAt(text[i:]), 1)
+			if n > 1 {
+				out = append(out, edit{start: i, end: i + n, with: " "})
+			}
+			i += n
+		}
 	}
 	return out
 }
@@ -204,9 +208,9 @@ func errSeveral() error { return errorf(stateSyntaxError, "cannot run several st
 // several reports whether something stands behind a semicolon.
 func several(text string) bool {
 	ended := false
-	for _, t := range tokens(text) {
+	for _, t := range lex.Tokens(text) {
 		switch {
-		case t.kind == tokenSymbol && text[t.start] == ';':
+		case t.Is(text, ";"):
 			ended = true
 		case ended:
 			return true
@@ -219,11 +223,11 @@ func several(text string) bool {
 // the common table expressions of WITH a writing one.
 func verb(text string) string {
 	depth, first := 0, ""
-	for _, t := range tokens(text) {
-		switch w := strings.ToUpper(word(text, t)); {
-		case t.kind == tokenSymbol && text[t.start] == '(':
+	for _, t := range lex.Tokens(text) {
+		switch w := strings.ToUpper(t.Word(text)); {
+		case t.Is(text, "("):
 			depth++
-		case t.kind == tokenSymbol && text[t.start] == ')':
+		case t.Is(text, ")"):
 			depth--
 		case w == "" || depth > 0:
 		case first == "":
@@ -265,16 +269,16 @@ func refusal(first string) error {
 func (p *prepared) place() error {
 	text := p.source.text
 	p.binds, p.calls = nil, nil
-	ts := tokens(text)
+	ts := lex.Tokens(text)
 	for _, t := range ts {
-		if t.kind != tokenParam {
+		if t.Kind != lex.Param {
 			continue
 		}
-		n, err := strconv.Atoi(text[t.start+1 : t.end])
+		n, err := strconv.Atoi(text[t.Start+1 : t.End])
 		if err != nil || n < 1 || n > p.named.params {
-			return errorf(stateUndefinedParameter, "there is no parameter %s", text[t.start:t.end]).at(t.start)
+			return errorf(stateUndefinedParameter, "there is no parameter %s", text[t.Start:t.End]).at(t.Start)
 		}
-		p.binds = append(p.binds, site{t.start, t.end, n})
+		p.binds = append(p.binds, site{t.Start, t.End, n})
 	}
 	for i := range p.named.calls {
 		c, err := locate(text, ts, &p.named.calls[i])

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/stackhouse-db/stackhouse/sql/lex"
 	"github.com/stackhouse-db/stackhouse/sql/worker"
 )
 
@@ -25,24 +26,24 @@ var timeTypes = map[string]bool{TimestampTZ: true, Timestamp: true, TimestampS: 
 // What a literal stands for is what DuckDB infers for a parameter in its place.
 func (p *prepared) lengthenTimes(ctx context.Context, planner *worker.Planner) bool {
 	text := p.source.text
-	ts := tokens(text)
+	ts := lex.Tokens(text)
 	var found, longer []edit
 	var places []int // in found: the literals that are asked about
 	for i, t := range ts {
-		if t.kind != tokenString || text[t.start] != '\'' {
+		if t.Kind != lex.String || text[t.Start] != '\'' {
 			continue
 		}
-		m := shortTime.FindStringSubmatch(text[t.start+1 : t.end-1])
+		m := shortTime.FindStringSubmatch(text[t.Start+1 : t.End-1])
 		if m == nil {
 			continue
 		}
-		at := t.start + 1 + len(m[1])
+		at := t.Start + 1 + len(m[1])
 		e := edit{at, at, ":00"}
 		if isTimeWord(text, ts, i-1) || isCast(text, ts, i) {
 			longer = append(longer, e)
 			continue
 		}
-		found = append(found, edit{t.start, t.end, "$" + strconv.Itoa(len(p.params)+len(places)+1)})
+		found = append(found, edit{t.Start, t.End, "$" + strconv.Itoa(len(p.params)+len(places)+1)})
 		places = append(places, at)
 	}
 	if len(found) > 0 {
@@ -60,19 +61,19 @@ func (p *prepared) lengthenTimes(ctx context.Context, planner *worker.Planner) b
 
 // isTimeWord reports whether the i-th token is, or ends, the name of a type of times:
 // TIMESTAMPTZ '…', TIMESTAMP WITH TIME ZONE '…'.
-func isTimeWord(text string, ts []token, i int) bool {
-	return i >= 0 && i < len(ts) && slices.Contains([]string{"timestamp", "timestamptz", "zone"}, word(text, ts[i]))
+func isTimeWord(text string, ts []lex.Token, i int) bool {
+	return i >= 0 && i < len(ts) && slices.Contains([]string{"timestamp", "timestamptz", "zone"}, ts[i].Word(text))
 }
 
 // isCast reports whether the literal at i is cast to a time: '…'::timestamptz,
 // CAST('…' AS timestamp).
-func isCast(text string, ts []token, i int) bool {
+func isCast(text string, ts []lex.Token, i int) bool {
 	after := ts[i+1:]
-	if len(after) > 2 && text[after[0].start:after[1].end] == "::" {
-		return isTimeWord(text, after, 2)
+	if len(after) > 1 && after[0].Is(text, "::") {
+		return isTimeWord(text, after, 1)
 	}
-	return i > 1 && slices.Contains([]string{"cast", "try_cast"}, word(text, ts[i-2])) &&
-		len(after) > 1 && word(text, after[0]) == "as" && isTimeWord(text, after, 1)
+	return i > 1 && slices.Contains([]string{"cast", "try_cast"}, ts[i-2].Word(text)) &&
+		len(after) > 1 && after[0].Word(text) == "as" && isTimeWord(text, after, 1)
 }
 
 // askTypes describes the text with parameters in the place of literals, and returns
