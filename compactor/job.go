@@ -161,6 +161,13 @@ func (e errUnknown) Unwrap() error { return e.error }
 // gives the job back. Files that it leaves are removed by the metastore's sweep.
 func (w *Worker) giveUp(ctx context.Context, j *warehouse.Job, s *stored, err error) {
 	reason := err.Error()
+	if kind := warehouse.KindOf(err); ctx.Err() == nil && (kind == warehouse.Unavailable || kind == warehouse.Deadline) {
+		reason = "" // what was away comes back: the job is tried again as often as it takes
+		select {
+		case <-time.After(w.opts.RetryPause):
+		case <-ctx.Done():
+		}
+	}
 	if ctx.Err() != nil {
 		reason = "" // the lease was lost, or the worker stops
 	}

@@ -42,6 +42,10 @@ type Options struct {
 	// Renew is the time between two renewals of leases. Default 15 s.
 	Renew time.Duration
 
+	// RetryPause is how long a job waits when the bucket or the planner was away,
+	// which is nobody's failure. Default 10 s.
+	RetryPause time.Duration
+
 	// StopTimeout bounds what is done after the context has ended. Default 2 s.
 	StopTimeout time.Duration
 
@@ -72,6 +76,7 @@ func New(o Options) (*Worker, error) {
 	}
 	o.Poll = cmp.Or(o.Poll, 500*time.Millisecond)
 	o.Renew = cmp.Or(o.Renew, 15*time.Second)
+	o.RetryPause = cmp.Or(o.RetryPause, 10*time.Second)
 	o.StopTimeout = cmp.Or(o.StopTimeout, 2*time.Second)
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -134,7 +134,7 @@ func (s *shop) run(t *testing.T, workers int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for range workers {
-		w, err := New(Options{Jobs: s.planner, Sections: s.sections, Bucket: s.bucket, Poll: time.Millisecond, Failpoints: s.points, Parallel: 1})
+		w, err := New(Options{Jobs: s.planner, Sections: s.sections, Bucket: s.bucket, Poll: time.Millisecond, RetryPause: time.Millisecond, Failpoints: s.points, Parallel: 1})
 		require.NoError(t, err)
 		wg.Go(func() { require.NoError(t, w.Run(ctx)) })
 	}
@@ -223,6 +223,26 @@ func TestWorkerLosesAnAnswer(t *testing.T) {
 	s.answer = func() error { return warehouse.Errorf(warehouse.Unavailable, "finish job: no answer") }
 	s.run(t, 1)
 	require.Empty(t, s.reasons)
+	s.check(t)
+}
+
+// TestWorkerWaitsForTheBucket: a bucket that is away, however often, is no failure of
+// the job.
+func TestWorkerWaitsForTheBucket(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, 6)
+	away := 3 * warehouse.MaxJobFailures
+	var action failpoint.Action
+	action = func() error {
+		if away--; away > 0 {
+			s.points.Set(afterTable, 1, action)
+		}
+		return warehouse.Errorf(warehouse.Unavailable, "the bucket is away")
+	}
+	s.points.Set(afterTable, 1, action)
+	s.run(t, 1)
+	require.Empty(t, s.reasons)
+	require.Greater(t, s.attempts, warehouse.MaxJobFailures)
 	s.check(t)
 }
 
