@@ -892,11 +892,11 @@ func TestFullDisk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs nodes for several seconds")
 	}
-	t.Run("of objects", func(t *testing.T) { fillDisk(t, bucketDir, "8m") })
-	t.Run("of everything", func(t *testing.T) { fillDisk(t, "", "96m") })
+	t.Run("of objects", func(t *testing.T) { fillDisk(t, bucketDir, 8<<20) })
+	t.Run("of everything", func(t *testing.T) { fillDisk(t, "", 96<<20) })
 }
 
-func fillDisk(t *testing.T, folder, size string) {
+func fillDisk(t *testing.T, folder string, size int64) {
 	t.Helper()
 	s := faultSettings{dir: filepath.Join(t.TempDir(), "data"), policy: eagerPolicy(), clock: hasty(time.Minute)}
 	require.NoError(t, os.MkdirAll(s.dir, 0o750))
@@ -967,19 +967,54 @@ func fillDisk(t *testing.T, folder, size string) {
 	n.stop()
 }
 
-// mountSmall makes dir a disk of its own until the end of the test.
-func mountSmall(t *testing.T, dir, size string) {
+// mountSmall makes dir a disk of its own until the end of the test: an ext4 file system
+// of the given bytes in a file, or one in memory where there are no loop devices.
+func mountSmall(t *testing.T, dir string, size int64) {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		t.Skip("a small disk needs Linux and root: mount -t tmpfs")
+		t.Skip("a small disk needs Linux and root: mount")
 	}
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("a small disk cannot be mounted: %v: %s", err, out)
+	err := mountLoop(t, dir, size)
+	if err == nil {
+		return
 	}
-	t.Cleanup(func() {
-		out, err := exec.CommandContext(context.Background(), "umount", dir).CombinedOutput()
-		assert.NoError(t, err, "%s", out)
-	})
+	t.Logf("an ext4 file system cannot be mounted, one in memory is used: %v", err)
+	require.NoError(t, runTool(t.Context(), "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", size), "tmpfs", dir))
+	unmountLater(t, dir)
+}
+
+// mountLoop mounts a new ext4 file system at dir. It has no journal and nothing kept
+// back for root, so that full means full, at the size that was asked for.
+func mountLoop(t *testing.T, dir string, size int64) error {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "disk.ext4")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		return err
+	}
+	if err := os.Truncate(image, size); err != nil {
+		return err
+	}
+	if err := runTool(t.Context(), "mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image); err != nil {
+		return err
+	}
+	if err := runTool(t.Context(), "mount", "-o", "loop", image, dir); err != nil {
+		return err
+	}
+	unmountLater(t, dir)
+	return os.Remove(filepath.Join(dir, "lost+found"))
+}
+
+func unmountLater(t *testing.T, dir string) {
+	t.Helper()
+	t.Cleanup(func() { assert.NoError(t, runTool(context.Background(), "umount", dir)) })
+}
+
+// runTool runs a command; its error holds what the command printed.
+func runTool(ctx context.Context, name string, args ...string) error {
+	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 // fill writes to a file until the disk is full.
