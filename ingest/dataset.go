@@ -41,6 +41,9 @@ func (d *dataset) define(known *knownSet, f *flight, series int) error {
 	if _, ok := known.series[s.ID]; !ok {
 		d.series[s.ID] = s.Series
 	}
+	if series > 0 && sameMemory(s.Stacks, f.prepared.Series[series-1].Stacks) {
+		return nil // series of a profile share their stacks more often than not
+	}
 	for _, id := range s.Stacks {
 		if _, ok := known.stacks[id]; ok {
 			continue
@@ -55,6 +58,11 @@ func (d *dataset) define(known *knownSet, f *flight, series int) error {
 		d.stacks[id] = warehouse.Stacktrace{ID: id, Frames: frames}
 	}
 	return nil
+}
+
+// sameMemory reports whether two slices are the same elements in the same memory.
+func sameMemory[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // stats describes the dataset to the index.

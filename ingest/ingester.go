@@ -19,7 +19,7 @@ type Ingester struct {
 	budget    *Budget
 	flights   *flights
 	shards    []*shard
-	preparers chan *profile.Preparer // as many as may work at once
+	preparers *preparers
 	encode    func(shard uint32, p *partBatch) (encodedPart, error)
 }
 
@@ -34,13 +34,10 @@ func New(o Options) (*Ingester, error) {
 		opts:      o,
 		budget:    NewBudget(o.MemoryBytes),
 		flights:   newFlights(),
-		preparers: make(chan *profile.Preparer, preparerCount()),
+		preparers: newPreparers(preparerCount()),
 		encode:    encodePart,
 	}
 	in.metrics = newMetrics(o.Registry, in.budget)
-	for range cap(in.preparers) {
-		in.preparers <- new(profile.Preparer)
-	}
 	for i := range o.Shards {
 		in.shards = append(in.shards, newShard(uint32(i), o))
 	}

@@ -25,7 +25,7 @@ func (in *Ingester) prepareAll(ctx context.Context, tenant warehouse.Tenant, raw
 	outcomes := make([]outcome, len(raws))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(len(raws), cap(in.preparers)) {
+	for range min(len(raws), in.preparers.most) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(raws); i = int(next.Add(1)) - 1 {
 				o := &outcomes[i]
@@ -68,15 +68,13 @@ func (in *Ingester) prepare(ctx context.Context, tenant warehouse.Tenant, raw pr
 	if err := in.budget.Reserve(size); err != nil {
 		return nil, 0, err
 	}
-	var pr *profile.Preparer
-	select {
-	case pr = <-in.preparers:
-	case <-ctx.Done():
+	pr, err := in.preparers.take(ctx, tenant)
+	if err != nil {
 		in.budget.Release(size)
-		return nil, 0, ctx.Err()
+		return nil, 0, err
 	}
 	p, err := pr.Prepare(tenant, raw, ordinal, in.now(), limits)
-	in.preparers <- pr
+	in.preparers.give(tenant, pr)
 	if err != nil {
 		in.budget.Release(size)
 		return nil, 0, err

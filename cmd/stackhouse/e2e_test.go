@@ -83,7 +83,7 @@ func (b *lockedBuffer) String() string {
 }
 
 // freeAddrs returns addresses that nothing listens on just now.
-func freeAddrs(t *testing.T, n int) []string {
+func freeAddrs(t testing.TB, n int) []string {
 	t.Helper()
 	var addrs []string
 	for range n {
@@ -96,7 +96,7 @@ func freeAddrs(t *testing.T, n int) []string {
 }
 
 // launch starts a server over dir without waiting for it.
-func launch(t *testing.T, dir string, addrs []string, args ...string) *server {
+func launch(t testing.TB, dir string, addrs []string, args ...string) *server {
 	t.Helper()
 	path, err := binary()
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func launch(t *testing.T, dir string, addrs []string, args ...string) *server {
 }
 
 // start starts a server over dir and waits until it is ready.
-func start(t *testing.T, dir string, args ...string) *server {
+func start(t testing.TB, dir string, args ...string) *server {
 	t.Helper()
 	s := launch(t, dir, freeAddrs(t, 2), args...)
 	began := time.Now()
@@ -141,7 +141,7 @@ func (s *server) running() bool {
 	}
 }
 
-func (s *server) awaitReady(t *testing.T, within time.Duration) {
+func (s *server) awaitReady(t testing.TB, within time.Duration) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		if !s.running() {
@@ -158,7 +158,7 @@ func (s *server) awaitReady(t *testing.T, within time.Duration) {
 }
 
 // terminate asks the server to stop and waits until it has: cleanly and in time.
-func (s *server) terminate(t *testing.T) {
+func (s *server) terminate(t testing.TB) {
 	t.Helper()
 	began := time.Now()
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))

@@ -176,7 +176,7 @@ func (d *Decoder) scan() error {
 	p := &d.p
 	var periodType fields
 	f := fields{b: p.Body}
-	for f.next() {
+	for f.rows(d) && f.next() {
 		switch f.num {
 		case profileSampleType:
 			d.sampleTypes = f.appendRange(d.sampleTypes)
@@ -211,6 +211,42 @@ func (d *Decoder) scan() error {
 	var err error
 	p.PeriodType, err = d.valueType(&periodType, "period type", 0)
 	return err
+}
+
+// rows passes over rows of up to 16 KiB of the large tables: the short way through
+// the first pass. It leaves every other field, and all that is wrong, to next.
+func (f *fields) rows(d *Decoder) bool {
+	b, i := f.b, f.pos
+	for i+2 < len(b) {
+		var table *[]Text
+		switch b[i] {
+		case profileSample<<3 | byte(wireBytes):
+			table = &d.samples
+		case profileLocation<<3 | byte(wireBytes):
+			table = &d.locations
+		case profileFunction<<3 | byte(wireBytes):
+			table = &d.functions
+		case profileStringTable<<3 | byte(wireBytes):
+			table = &d.p.Strings
+		default:
+			f.pos = i
+			return true
+		}
+		start, n := i+2, int(b[i+1])
+		if n >= 0x80 {
+			if b[i+2] >= 0x80 {
+				break
+			}
+			start, n = i+3, n&0x7f|int(b[i+2])<<7
+		}
+		if n > len(b)-start {
+			break
+		}
+		*table = append(*table, Text{uint32(start), uint32(n)})
+		i = start + n
+	}
+	f.pos = i
+	return true
 }
 
 // appendRange appends where the current field's bytes lie.

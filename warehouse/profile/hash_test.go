@@ -57,7 +57,7 @@ func (g *identity) stack(locations ...uint64) uint64 {
 	for i, l := range locations {
 		s.locations, refs[i] = append(s.locations, locationFact{hash: l, frames: 1}), uint32(i)
 	}
-	id, _ := s.stack(refs, 4096)
+	id, _, _ := s.stack(refs, 4096)
 	b := appendStack(nil, len(locations))
 	what := fmt.Sprintf("stack locations=%d", len(locations))
 	for _, l := range locations {

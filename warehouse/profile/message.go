@@ -136,27 +136,23 @@ const (
 func (d *Decoder) decodeFunctions() error {
 	d.p.Functions = slices.Grow(d.p.Functions, len(d.functions))
 	for i, t := range d.functions {
-		var fn Function
-		var name, system, file uint64
-		f := d.walk(t)
-		for f.next() {
-			switch f.num {
-			case functionID:
-				fn.ID = f.varint()
-			case functionName:
-				name = f.varint()
-			case functionSystemName:
-				system = f.varint()
-			case functionFilename:
-				file = f.varint()
-			case functionStartLine:
-				fn.StartLine = int64(f.varint())
+		var v [8]uint64
+		if numbers(d.p.Body[t.Offset:t.Offset+t.Size], &v) != int(t.Size) {
+			v = [8]uint64{}
+			f := d.walk(t)
+			for f.next() {
+				switch f.num {
+				case functionID, functionName, functionSystemName, functionFilename, functionStartLine:
+					v[f.num] = f.varint()
+				}
+			}
+			if f.bad != "" {
+				return d.badMessage("function", i, &f)
 			}
 		}
+		name, system, file := v[functionName], v[functionSystemName], v[functionFilename]
 		switch {
-		case f.bad != "":
-			return d.badMessage("function", i, &f)
-		case fn.ID == 0:
+		case v[functionID] == 0:
 			return malformed("decode profile: function %d: function id is 0", i)
 		case !d.isString(name):
 			return d.badString("function", i, "function name", name)
@@ -165,8 +161,9 @@ func (d *Decoder) decodeFunctions() error {
 		case !d.isString(file):
 			return d.badString("function", i, "function file name", file)
 		}
-		fn.Name, fn.SystemName, fn.File = uint32(name), uint32(system), uint32(file)
-		d.p.Functions = append(d.p.Functions, fn)
+		d.p.Functions = append(d.p.Functions, Function{
+			ID: v[functionID], Name: uint32(name), SystemName: uint32(system), File: uint32(file), StartLine: int64(v[functionStartLine]),
+		})
 	}
 	rows := d.p.Functions
 	if dup, ok := d.functionRows.build(len(rows), func(i int) uint64 { return rows[i].ID }); !ok {
@@ -189,7 +186,7 @@ const (
 func (d *Decoder) decodeLocations() error {
 	d.p.Locations = slices.Grow(d.p.Locations, len(d.locations))
 	for i, t := range d.locations {
-		if err := d.decodeLocation(i, d.walk(t)); err != nil {
+		if err := d.decodeLocation(i, t); err != nil {
 			return err
 		}
 	}
@@ -200,29 +197,19 @@ func (d *Decoder) decodeLocations() error {
 	return nil
 }
 
-func (d *Decoder) decodeLocation(i int, f fields) error {
+func (d *Decoder) decodeLocation(i int, t Text) error {
 	l := Location{FirstLine: uint32(len(d.p.Lines))}
-	var mapping uint64
-	for f.next() {
-		switch f.num {
-		case locationID:
-			l.ID = f.varint()
-		case locationMappingID:
-			mapping = f.varint()
-		case locationAddress:
-			l.Address = f.varint()
-		case locationLine:
-			if f.message() {
-				if err := d.decodeLine(i, f.nested()); err != nil {
-					return err
-				}
-			}
-		}
+	v, ok, err := d.shortLocation(i, d.p.Body[t.Offset:t.Offset+t.Size])
+	if err == nil && !ok {
+		d.p.Lines = d.p.Lines[:l.FirstLine]
+		v, err = d.longLocation(i, t)
 	}
+	if err != nil {
+		return err
+	}
+	l.ID, l.Address = v[locationID], v[locationAddress]
 	l.LinesEnd = uint32(len(d.p.Lines))
 	switch n := int(l.LinesEnd - l.FirstLine); {
-	case f.bad != "":
-		return d.badMessage("location", i, &f)
 	case l.ID == 0:
 		return malformed("decode profile: location %d: location id is 0", i)
 	case n > d.lim.MaxDepth:
@@ -230,7 +217,7 @@ func (d *Decoder) decodeLocation(i int, f fields) error {
 	case len(d.p.Lines) > d.lim.MaxRows:
 		return refuse(warehouse.ReasonProfileSize, "decode profile: it has more than %d lines", d.lim.MaxRows)
 	}
-	if mapping != 0 {
+	if mapping := v[locationMappingID]; mapping != 0 {
 		row, ok := d.mappingRows.row(mapping)
 		if !ok {
 			return malformed("decode profile: location id %d: unknown mapping id %d", l.ID, mapping)
@@ -241,8 +228,52 @@ func (d *Decoder) decodeLocation(i int, f fields) error {
 	return nil
 }
 
-// decodeLine appends a line of location i. A line without a function says
-// nothing and is left out: a location that has only such has no symbols.
+// shortLocation reads a location of numbers, followed by lines of less than 128
+// bytes, which is how they are written. It is false for any other.
+func (d *Decoder) shortLocation(i int, b []byte) (v [8]uint64, ok bool, err error) {
+	const tag = locationLine<<3 | byte(wireBytes)
+	at := numbers(b, &v)
+	if at < 0 {
+		return v, false, nil
+	}
+	for at < len(b) {
+		if b[at] != tag || at+1 >= len(b) || b[at+1] >= 0x80 || int(b[at+1]) > len(b)-at-2 {
+			return v, false, nil
+		}
+		end := at + 2 + int(b[at+1])
+		var line [8]uint64
+		if numbers(b[at+2:end], &line) != end-at-2 {
+			return v, false, nil
+		}
+		if err := d.addLine(i, line[lineFunctionID], int64(line[lineLine])); err != nil {
+			return v, true, err
+		}
+		at = end
+	}
+	return v, true, nil
+}
+
+// longLocation reads any location.
+func (d *Decoder) longLocation(i int, t Text) (v [8]uint64, err error) {
+	f := d.walk(t)
+	for f.next() {
+		switch f.num {
+		case locationID, locationMappingID, locationAddress:
+			v[f.num] = f.varint()
+		case locationLine:
+			if f.message() {
+				if err := d.decodeLine(i, f.nested()); err != nil {
+					return v, err
+				}
+			}
+		}
+	}
+	if f.bad != "" {
+		return v, d.badMessage("location", i, &f)
+	}
+	return v, nil
+}
+
 func (d *Decoder) decodeLine(i int, f fields) error {
 	var function uint64
 	var line int64
@@ -257,6 +288,12 @@ func (d *Decoder) decodeLine(i int, f fields) error {
 	if f.bad != "" {
 		return d.badMessage("line of location", i, &f)
 	}
+	return d.addLine(i, function, line)
+}
+
+// addLine appends a line of location i. A line without a function says nothing and
+// is left out: a location that has only such has no symbols.
+func (d *Decoder) addLine(i int, function uint64, line int64) error {
 	if function == 0 {
 		return nil
 	}

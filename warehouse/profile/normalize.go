@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -15,14 +16,15 @@ type row struct {
 	sample uint32
 	group  uint32
 	cut    uint32 // locations cut from the leaf
+	size   uint64 // bytes of the stack's definition, written out
 }
 
 // normalizer drops values, cuts depth, and merges samples of one group that have
 // the same stack, span and trace.
 type normalizer struct {
 	rows    []row
-	regroup []row    // scratch of byGroup
-	starts  []uint32 // scratch of byGroup
+	regroup []row    // scratch of sort and byGroup
+	starts  []uint32 // scratch of sort and byGroup
 
 	// Merged rows, ordered by group, stack, span and trace, and their sums, one
 	// per sample type.
@@ -72,17 +74,46 @@ func (n *normalizer) collect(p *Profile, split *splitter, sym *symbolizer, lim *
 			return refuse(warehouse.ReasonSeriesLimit, "split profile: its sample labels make more than %d series", lim.MaxSeries)
 		}
 		s := &p.Samples[i]
-		id, cut := sym.stack(p.SampleLocations[s.FirstLocation:s.LocationsEnd], lim.MaxDepth)
+		id, size, cut := sym.stack(p.SampleLocations[s.FirstLocation:s.LocationsEnd], lim.MaxDepth)
 		n.depthCut = n.depthCut || cut > 0
-		n.rows = append(n.rows, row{id, uint32(i), group, uint32(cut)})
+		n.rows = append(n.rows, row{id, uint32(i), group, uint32(cut), size})
 	}
-	slices.SortFunc(n.rows, func(a, b row) int {
-		if a.stack != b.stack {
-			return cmp.Compare(a.stack, b.stack)
-		}
-		return cmp.Or(split.compareIDs(a.sample, b.sample), cmp.Compare(a.sample, b.sample))
-	})
+	n.sort(split)
 	return nil
+}
+
+// sort orders the rows by stack, span and trace. Stacks are hashes: cut into as many
+// ranges as there are rows, most ranges have one or two.
+func (n *normalizer) sort(split *splitter) {
+	width := bits.Len(uint(len(n.rows)))
+	bucket := func(r *row) int { return int((uint64(r.stack) ^ 1<<63) >> (64 - width)) }
+	n.starts = slices.Grow(n.starts[:0], 1<<width+1)[:1<<width+1]
+	clear(n.starts)
+	for i := range n.rows {
+		n.starts[bucket(&n.rows[i])+1]++
+	}
+	for b := range 1 << width {
+		n.starts[b+1] += n.starts[b]
+	}
+	n.regroup = slices.Grow(n.regroup[:0], len(n.rows))[:len(n.rows)]
+	for i := range n.rows {
+		at := &n.starts[bucket(&n.rows[i])]
+		n.regroup[*at] = n.rows[i]
+		*at++
+	}
+	n.rows, n.regroup = n.regroup, n.rows
+	for b, from := 0, uint32(0); b < 1<<width; b++ {
+		to := n.starts[b] // where the range ends, now that it is filled
+		if to-from > 1 {
+			slices.SortFunc(n.rows[from:to], func(a, b row) int {
+				if a.stack != b.stack {
+					return cmp.Compare(a.stack, b.stack)
+				}
+				return cmp.Or(split.compareIDs(a.sample, b.sample), cmp.Compare(a.sample, b.sample))
+			})
+		}
+		from = to
+	}
 }
 
 // compareIDs orders samples by span, then trace.
@@ -117,7 +148,7 @@ func (n *normalizer) define(p *Profile, sym *symbolizer, defs *definitions, lim 
 		}
 		stacks++
 		refs += len(locations)
-		if size += sym.definitionBytes(locations); size > uint64(lim.MaxDefinitionBytes) {
+		if size += n.rows[i].size; size > uint64(lim.MaxDefinitionBytes) {
 			return refuse(warehouse.ReasonProfileSize, "define stacks: they have more than the %d bytes allowed when written out", lim.MaxDefinitionBytes)
 		}
 	}

@@ -171,9 +171,9 @@ func (s *symbolizer) location(record []byte, l *Location) ([]byte, locationFact)
 	return record, fact
 }
 
-// stack returns the id of a stack after cutting it to maxDepth frames. The second
-// result is how many of its locations, from the leaf, were cut.
-func (s *symbolizer) stack(locations []uint32, maxDepth int) (warehouse.StacktraceID, int) {
+// stack returns the id of a stack after cutting it to maxDepth frames, the bytes of
+// its definition, written out, and how many of its locations, from the leaf, were cut.
+func (s *symbolizer) stack(locations []uint32, maxDepth int) (id warehouse.StacktraceID, size uint64, cut int) {
 	n := len(locations)
 	if need := 16 + 8*n; cap(s.record) < need {
 		s.record = make([]byte, 0, 2*need)
@@ -186,13 +186,14 @@ func (s *symbolizer) stack(locations []uint32, maxDepth int) (warehouse.Stacktra
 		fact := &s.locations[l]
 		binary.LittleEndian.PutUint64(record[header+8*i:], fact.hash)
 		frames += uint64(fact.frames)
+		size += fact.size
 	}
 	if frames > uint64(maxDepth) {
 		cut := s.cutDepth(locations, frames, maxDepth)
-		id, _ := s.stack(locations[cut:], maxDepth)
-		return id, cut
+		id, size, _ := s.stack(locations[cut:], maxDepth)
+		return id, size, cut
 	}
-	return warehouse.StacktraceID(hashRecord(record)), 0
+	return warehouse.StacktraceID(hashRecord(record)), size, 0
 }
 
 // cutDepth returns how many locations to cut from the leaf, so that at most
@@ -212,13 +213,4 @@ func (s *symbolizer) cutDepth(locations []uint32, frames uint64, maxDepth int) i
 // sameStack reports whether two lists of locations have the same identities.
 func (s *symbolizer) sameStack(a, b []uint32) bool {
 	return slices.EqualFunc(a, b, func(x, y uint32) bool { return s.locations[x].hash == s.locations[y].hash })
-}
-
-// definitionBytes returns the size of a stack's definition, written out.
-func (s *symbolizer) definitionBytes(locations []uint32) uint64 {
-	var n uint64
-	for _, l := range locations {
-		n += s.locations[l].size
-	}
-	return n
 }

@@ -143,3 +143,33 @@ func longUvarint(b []byte, i int) (uint64, int) {
 	}
 	return 0, -1
 }
+
+// maxNumber is the highest field number that numbers reads.
+const maxNumber = 6
+
+// numbers reads the varint fields with numbers 1 to maxNumber that a message begins
+// with, into v[1:], and returns the position of the first other field: the end of
+// the message for most rows of a profile. It is negative at bytes that are no field.
+//
+// It is the short way to read a row. Who meets something else walks all fields.
+func numbers(b []byte, v *[8]uint64) int {
+	for i := 0; i < len(b); {
+		tag := b[i]
+		if tag&7 != uint8(wireVarint) || tag < 1<<3 || tag >= (maxNumber+1)<<3 {
+			return i
+		}
+		i++
+		var value uint64
+		if i < len(b) && b[i] < 0x80 {
+			value = uint64(b[i])
+			i++
+		} else if i+1 < len(b) && b[i+1] < 0x80 {
+			value = uint64(b[i]&0x7f) | uint64(b[i+1])<<7
+			i += 2
+		} else if value, i = longUvarint(b, i); i < 0 {
+			return -1
+		}
+		v[tag>>3] = value
+	}
+	return len(b)
+}

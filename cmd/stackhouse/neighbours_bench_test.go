@@ -1,0 +1,126 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/google/pprof/profile"
+	"github.com/google/uuid"
+	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
+	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
+	typesv1 "github.com/grafana/pyroscope/api/gen/proto/go/types/v1"
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkNeighbours is what a tenant that pushes one profile ten times a second
+// notices of another that sends requests of 100 MB, one after the other: how long its
+// acknowledgements take, alone and beside it. The server is a process of its own.
+//
+//	go test -tags duckdb_arrow,e2e ./cmd/stackhouse -run '^$' -bench Neighbours -benchtime 1x
+func BenchmarkNeighbours(b *testing.B) {
+	const pushes = 150
+	body := neighbourProfile(b)
+	loud := int(100<<20) / len(body)
+	for b.Loop() {
+		s := start(b, b.TempDir(), "--memory=8GiB", "--no-self-profiling")
+		alone := acks(b, s, body, pushes)
+		var sent atomic.Int64
+		ctx, cancel := context.WithCancel(b.Context())
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					if err := pushBodies(ctx, s, "loud", body, loud); err == nil {
+						sent.Add(int64(loud))
+					} else if ctx.Err() == nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(time.Second) // the load, not a wait: the first requests are under way
+		began := time.Now()
+		beside := acks(b, s, body, pushes)
+		rate := float64(sent.Load()) / time.Since(began).Seconds()
+		cancel()
+		wg.Wait()
+		s.terminate(b)
+		ms := func(acks []time.Duration, q float64) float64 {
+			return float64(acks[int(q*float64(len(acks)-1))].Microseconds()) / 1e3
+		}
+		b.ReportMetric(ms(alone, 0.5), "alone-p50-ms")
+		b.ReportMetric(ms(alone, 0.99), "alone-p99-ms")
+		b.ReportMetric(ms(beside, 0.5), "beside-p50-ms")
+		b.ReportMetric(ms(beside, 0.99), "beside-p99-ms")
+		b.ReportMetric(rate, "loud-profiles/s")
+	}
+}
+
+// acks pushes n profiles, one each tenth of a second, and returns how long their
+// acknowledgements took, sorted.
+func acks(tb testing.TB, s *server, body []byte, n int) []time.Duration {
+	tb.Helper()
+	out := make([]time.Duration, n)
+	var wg sync.WaitGroup
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for i := range n {
+		<-tick.C
+		wg.Go(func() {
+			began := time.Now()
+			if err := pushBodies(tb.Context(), s, "quiet", body, 1); err != nil {
+				tb.Error(err)
+			}
+			out[i] = time.Since(began)
+		})
+	}
+	wg.Wait()
+	slices.Sort(out)
+	return out
+}
+
+// pushBodies pushes a body n times in one request, as profiles with ids of their own.
+func pushBodies(ctx context.Context, s *server, tenant string, body []byte, n int) error {
+	series := &pushv1.RawProfileSeries{Labels: []*typesv1.LabelPair{{Name: "__name__", Value: "process_cpu"}, {Name: "service_name", Value: tenant}}}
+	for range n {
+		series.Samples = append(series.Samples, &pushv1.RawSample{ID: uuid.NewString(), RawProfile: body})
+	}
+	client := pushv1connect.NewPusherServiceClient(http.DefaultClient, s.url, asTenant(tenant))
+	_, err := client.Push(ctx, connect.NewRequest(&pushv1.PushRequest{Series: []*pushv1.RawProfileSeries{series}}))
+	return err
+}
+
+// neighbourProfile is a profile of 500 stacks of 10 to 40 frames, compressed.
+func neighbourProfile(tb testing.TB) []byte {
+	tb.Helper()
+	rng := rand.New(rand.NewPCG(1, 1))
+	cpu := &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
+	p := &profile.Profile{SampleType: []*profile.ValueType{cpu}, PeriodType: cpu, Period: 10_000_000, TimeNanos: time.Now().UnixNano(), DurationNanos: 15e9}
+	for i := range 1500 {
+		f := &profile.Function{ID: uint64(i + 1), Name: fmt.Sprintf("github.com/acme/shop/pkg%d.(*Handler%d).Process%d", i%40, i%90, i), Filename: fmt.Sprintf("/src/shop/pkg%d/file%d.go", i%40, i%7)}
+		p.Function = append(p.Function, f)
+		p.Location = append(p.Location, &profile.Location{ID: uint64(i + 1), Address: rng.Uint64N(1 << 30), Line: []profile.Line{{Function: f, Line: rng.Int64N(900)}}})
+	}
+	for range 500 {
+		s := &profile.Sample{Value: []int64{1 + rng.Int64N(1e9)}}
+		for range 10 + rng.IntN(31) {
+			s.Location = append(s.Location, p.Location[min(rng.IntN(1500), rng.IntN(1500))])
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	var b bytes.Buffer
+	require.NoError(tb, p.Write(&b))
+	return b.Bytes()
+}
