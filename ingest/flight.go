@@ -19,12 +19,6 @@ type flight struct {
 
 	done chan struct{} // closed when the flight has landed
 	err  error         // set before done is closed
-
-	mu struct {
-		sync.Mutex
-		landed bool
-		owes   int64 // budget bytes of pushes that went away before the landing
-	}
 }
 
 // partition returns the dataset partition that the flight belongs to.
@@ -40,18 +34,6 @@ func (f *flight) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// owe leaves n bytes of the budget with a flight that is still on its way. It is
-// false when the flight has landed, and the caller keeps them.
-func (f *flight) owe(n int64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.mu.landed {
-		return false
-	}
-	f.mu.owes += n
-	return true
 }
 
 // flights are the profiles on their way, by id: a retry that overtakes its first
@@ -86,17 +68,14 @@ func (f *flights) start(t warehouse.Tenant, p *profile.Prepared) (*flight, bool)
 	return fl, true
 }
 
-// land ends a flight with its outcome and returns the budget bytes that were
-// left with it. Each flight lands once.
+// land ends a flight with its outcome and returns the bytes of the budget that it
+// held. Each flight lands once.
 func (f *flights) land(fl *flight, err error) int64 {
 	f.mu.Lock()
 	delete(f.mu.byKey, fl.key)
 	f.mu.Unlock()
-	fl.mu.Lock()
-	defer fl.mu.Unlock()
-	fl.mu.landed = true
-	fl.err = err
-	fl.prepared = nil // a push that still waits must not keep the body alive
+	held := fl.prepared.SizeBytes
+	fl.err, fl.prepared = err, nil // a push that still waits must not keep the rows alive
 	close(fl.done)
-	return fl.mu.owes
+	return held
 }

@@ -73,17 +73,23 @@ func (in *Ingester) registered(s *shard, b *batch) {
 		}
 		s.known.add(d.key, series, stacks)
 	}
-	if in.opts.Sections != nil {
-		for i := range b.seg.Parts {
-			p := &b.seg.Parts[i]
-			for _, sec := range p.Sections {
-				in.opts.Sections.Put(p, sec.Table, b.data[sec.Offset:sec.Offset+sec.Size])
-			}
-		}
-	}
 	in.metrics.rows.Add(float64(b.rows()))
 	_ = in.opts.Failpoints.Hit(beforeAck) // the segment is live, whatever a test wants
 	in.land(b.flights, nil)
+	in.cache(b) // nobody's acknowledgement waits for it
+}
+
+// cache offers the sections of a live segment to the sink.
+func (in *Ingester) cache(b *batch) {
+	if in.opts.Sections == nil {
+		return
+	}
+	for i := range b.seg.Parts {
+		p := &b.seg.Parts[i]
+		for _, sec := range p.Sections {
+			in.opts.Sections.Put(p, sec.Table, b.data[sec.Offset:sec.Offset+sec.Size])
+		}
+	}
 }
 
 // dropDuplicates lands the flights that another segment registered, with
@@ -293,10 +299,9 @@ func assemble(seg *warehouse.Segment, parts []encodedPart) ([]byte, error) {
 	return sb.Finish()
 }
 
-// land ends flights with an outcome and gives back the memory that pushes left
-// with them when they went away.
+// land ends flights with an outcome and gives back their memory.
 func (in *Ingester) land(flights []*flight, err error) {
 	for _, f := range flights {
-		in.budget.Release(in.flights.land(f, err))
+		in.budget.release(f.key.Tenant, in.flights.land(f, err))
 	}
 }

@@ -16,7 +16,8 @@ import (
 type Ingester struct {
 	opts      Options
 	metrics   *metrics
-	budget    *Budget
+	budget    *budget
+	patience  time.Duration // how long a profile waits for memory that others hold
 	flights   *flights
 	shards    []*shard
 	preparers *preparers
@@ -32,7 +33,8 @@ func New(o Options) (*Ingester, error) {
 	o = o.withDefaults()
 	in := &Ingester{
 		opts:      o,
-		budget:    NewBudget(o.MemoryBytes),
+		budget:    newBudget(o.MemoryBytes),
+		patience:  time.Second,
 		flights:   newFlights(),
 		preparers: newPreparers(preparerCount()),
 		encode:    encodePart,
@@ -43,10 +45,6 @@ func New(o Options) (*Ingester, error) {
 	}
 	return in, nil
 }
-
-// Budget returns the memory budget of pushes, for the edge to count bodies that
-// it reads before Push is called.
-func (in *Ingester) Budget() *Budget { return in.budget }
 
 // Run flushes until ctx is done; then it refuses new pushes, flushes what is
 // queued, answers the pushes that wait for it, and returns.
@@ -61,51 +59,18 @@ func (in *Ingester) Run(ctx context.Context) error {
 	return nil
 }
 
-// Push stores the profiles and returns the outcome of each, in order: an error,
-// or nil when the profile is durable and visible. Errors are Invalid or Limit
-// when the profile itself is refused, Unavailable when the same push may succeed
-// later. A profile that is registered already, or is twice in the request under
-// one client-given id, counts once and is a success.
-func (in *Ingester) Push(ctx context.Context, tenant warehouse.Tenant, raws []profile.Raw) []warehouse.PushResult {
-	results := make([]warehouse.PushResult, len(raws))
-	flights := make([]*flight, len(raws))
-	held := make([]int64, len(raws))
-	in.prepareAll(ctx, tenant, raws, func(i int, p *profile.Prepared, size int64, err error) {
-		results[i].Err, held[i] = err, size
-		if err == nil {
-			results[i].Flags = warehouse.ProfileFlags(p.Flags)
-			flights[i], results[i].Err = in.launch(tenant, p)
-		}
-	})
-	for i, f := range flights {
-		if f != nil {
-			results[i].Err = f.wait(ctx)
-		}
-		in.settle(f, held[i])
-		in.metrics.pushed(results[i].Err)
-	}
-	return results
-}
-
 // launch sends a prepared profile to its shard, or joins the flight that carries
 // it already.
-func (in *Ingester) launch(tenant warehouse.Tenant, p *profile.Prepared) (*flight, error) {
+func (in *Ingester) launch(tenant warehouse.Tenant, p *profile.Prepared) *flight {
+	size := p.SizeBytes
 	f, first := in.flights.start(tenant, p)
-	if !first {
-		return f, nil
-	}
-	if !in.shardOf(tenant, f.service).enqueue(f) {
+	switch {
+	case !first:
+		in.budget.release(tenant, size)
+	case !in.shardOf(tenant, f.service).enqueue(f):
 		in.land([]*flight{f}, warehouse.Refuse(warehouse.Unavailable, reasonStopping, "the server is stopping: try again later"))
 	}
-	return f, nil
-}
-
-// settle gives back the memory of one profile of a push, or leaves it with the
-// flight when the push goes away first.
-func (in *Ingester) settle(f *flight, n int64) {
-	if f == nil || !f.owe(n) {
-		in.budget.Release(n)
-	}
+	return f
 }
 
 // seed makes shard placement unguessable; it need not be stable over restarts.

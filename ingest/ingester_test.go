@@ -35,7 +35,7 @@ func TestPushStoresWhatWasSent(t *testing.T) {
 		"a checkout read": 5, "a checkout write": 7, "a cart read": 11, "b checkout read": 13,
 	}, c.samples)
 	assert.EqualValues(t, 3, c.profiles)
-	assert.Zero(t, r.Budget().Used(), "answered pushes hold no memory")
+	assert.Zero(t, r.budget.used(), "answered pushes hold no memory")
 }
 
 func TestKnownDefinitionsAreWrittenOnce(t *testing.T) {
@@ -105,7 +105,7 @@ func TestRetryThatOvertakesItsFirstTry(t *testing.T) {
 	}
 	wg.Wait()
 	assert.EqualValues(t, 5, r.read(t).samples["a s read"])
-	assert.Zero(t, r.Budget().Used())
+	assert.Zero(t, r.budget.used())
 }
 
 func TestStaleEpochsWriteDefinitionsAgain(t *testing.T) {
@@ -167,7 +167,7 @@ func TestBadProfileFailsAlone(t *testing.T) {
 	})
 	assert.Equal(t, warehouse.Invalid, warehouse.KindOf(res[0].Err), "%v", res[0].Err)
 	assert.NoError(t, res[1].Err)
-	assert.Zero(t, r.Budget().Used())
+	assert.Zero(t, r.budget.used())
 }
 
 func TestStoreAndRegistrarFaults(t *testing.T) {
@@ -208,7 +208,7 @@ func TestStoreAndRegistrarFaults(t *testing.T) {
 				require.Equal(t, tt.want, warehouse.KindOf(res[0].Err), "%v", res[0].Err)
 			}
 			assert.Equal(t, tt.sum, r.read(t).samples["a s read"])
-			assert.Zero(t, r.Budget().Used())
+			assert.Zero(t, r.budget.used())
 		})
 	}
 }
@@ -217,14 +217,51 @@ func TestMemoryBudget(t *testing.T) {
 	t.Parallel()
 	body := pprofBody(t, at, map[string]int64{"read": 5})
 	r := newRig(t, func(o *Options) { o.MemoryBytes = 64 << 10 })
-	require.NoError(t, r.Budget().Reserve(64<<10-100))
+	r.patience = 0
+	require.NoError(t, r.budget.reserve("b", 48<<10))
+	r.budget.grow("b", 16<<10-100)
 	res := r.Push(t.Context(), "a", []whprofile.Raw{raw("s", body)})
 	require.Equal(t, warehouse.Unavailable, warehouse.KindOf(res[0].Err), "others hold it: %v", res[0].Err)
-	r.Budget().Release(64<<10 - 100)
-	requireStored(t, r.Push(t.Context(), "a", []whprofile.Raw{raw("s", body)}))
+	r.patience = time.Hour
+	answer := make(chan []warehouse.PushResult)
+	go func() { answer <- r.Push(t.Context(), "a", []whprofile.Raw{raw("s", body)}) }()
+	r.budget.release("b", 64<<10-100)
+	requireStored(t, <-answer)
 	res = r.Push(t.Context(), "a", []whprofile.Raw{raw("s", make([]byte, 128<<10))})
 	assert.Equal(t, warehouse.Limit, warehouse.KindOf(res[0].Err), "never fits: %v", res[0].Err)
-	assert.Zero(t, r.Budget().Used())
+	assert.Zero(t, r.budget.used())
+}
+
+// TestMemoryShares: who holds much leaves room for who holds nothing.
+func TestMemoryShares(t *testing.T) {
+	t.Parallel()
+	b := newBudget(1000)
+	require.NoError(t, b.reserve("a", 750))
+	require.Error(t, b.reserve("a", 1), "three quarters, alone")
+	require.NoError(t, b.reserve("b", 180))
+	require.Error(t, b.reserve("b", 10))
+	require.NoError(t, b.reserve("c", 50))
+	require.NoError(t, b.reserve("d", 10))
+	for tenant, n := range map[warehouse.Tenant]int64{"a": 750, "b": 180, "c": 50, "d": 10} {
+		b.release(tenant, n)
+	}
+	assert.Zero(t, b.used())
+	assert.Empty(t, b.mu.byTenant)
+}
+
+// TestLargeRequest: a request whose profiles do not fit the memory together is
+// stored as memory comes free.
+func TestLargeRequest(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *Options) { o.MemoryBytes = 64 << 10; o.MaxFlushEvery = o.MinFlushEvery })
+	var raws []whprofile.Raw
+	for i := range 200 {
+		raws = append(raws, raw("s", pprofBody(t, at.Add(time.Duration(i)*time.Second), map[string]int64{"read": 5})))
+	}
+	requireStored(t, r.Push(t.Context(), "a", raws))
+	assert.EqualValues(t, 1000, r.read(t).samples["a s read"])
+	assert.Greater(t, len(r.store.objects), 1)
+	assert.Zero(t, r.budget.used())
 }
 
 func TestClientThatWentAwayLeavesNothingBehind(t *testing.T) {
@@ -237,13 +274,13 @@ func TestClientThatWentAwayLeavesNothingBehind(t *testing.T) {
 	go func() {
 		answer <- r.Push(ctx, "a", []whprofile.Raw{raw("s", pprofBody(t, at, map[string]int64{"read": 5}))})
 	}()
-	require.Eventually(t, func() bool { return r.Budget().Used() > 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return r.budget.used() > 0 }, 5*time.Second, time.Millisecond)
 	cancel()
 	assert.ErrorIs(t, (<-answer)[0].Err, context.Canceled)
 	close(block)
 	r.stop()
 	assert.EqualValues(t, 5, r.read(t).samples["a s read"], "what was accepted is flushed")
-	assert.Zero(t, r.Budget().Used())
+	assert.Zero(t, r.budget.used())
 }
 
 func TestStopFlushesAndRefuses(t *testing.T) {
@@ -319,7 +356,7 @@ func TestRandomFaultsKeepThePromises(t *testing.T) {
 			}
 			wg.Wait()
 			assert.Equal(t, want, r.read(t).samples)
-			assert.Zero(t, r.Budget().Used())
+			assert.Zero(t, r.budget.used())
 		})
 	}
 }

@@ -28,12 +28,12 @@ type metrics struct {
 	flushBytes prometheus.Histogram
 }
 
-func newMetrics(reg prometheus.Registerer, budget *Budget) *metrics {
+func newMetrics(reg prometheus.Registerer, budget *budget) *metrics {
 	f := promauto.With(reg) // nil is valid: counted, not exposed
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "stackhouse_ingest_pending_bytes",
 		Help: "Memory held by pushes that wait for their answer.",
-	}, func() float64 { return float64(budget.Used()) })
+	}, func() float64 { return float64(budget.used()) })
 	return &metrics{
 		profiles: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "stackhouse_ingest_profiles_total",

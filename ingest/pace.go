@@ -2,7 +2,7 @@ package ingest
 
 import "time"
 
-// pacer says how long to wait between two seals of a shard: minEvery when the
+// pacer says how long to wait between two seals of one kind: minEvery when the
 // shard is idle, growing linearly to maxEvery at busyPerSecond seals in the last
 // second, so that a busy shard writes few segments and an idle one answers at
 // once.
@@ -12,6 +12,7 @@ type pacer struct {
 	minEvery, maxEvery time.Duration
 	seals              [busyPerSecond]time.Time // ring of the last seals
 	next               int
+	last               time.Time // last seal of the shard, be it another pacer's
 }
 
 // busyPerSecond is the rate of seals at which the pause is longest.
@@ -21,6 +22,7 @@ const busyPerSecond = 10
 func (p *pacer) sealed(now time.Time) {
 	p.seals[p.next] = now
 	p.next = (p.next + 1) % len(p.seals)
+	p.last = now
 }
 
 // wait returns how long to wait from now until the next seal.
@@ -32,9 +34,13 @@ func (p *pacer) wait(now time.Time) time.Duration {
 		}
 	}
 	every := p.minEvery + (p.maxEvery-p.minEvery)*time.Duration(recent)/time.Duration(len(p.seals))
-	last := p.seals[(p.next+len(p.seals)-1)%len(p.seals)]
-	if last.IsZero() {
-		return 0
+	own := p.seals[(p.next+len(p.seals)-1)%len(p.seals)]
+	var wait time.Duration
+	if !own.IsZero() {
+		wait = every - now.Sub(own)
 	}
-	return max(0, every-now.Sub(last))
+	if !p.last.IsZero() {
+		wait = max(wait, p.minEvery-now.Sub(p.last))
+	}
+	return max(0, wait)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	whprofile "github.com/stackhouse-db/stackhouse/warehouse/profile"
@@ -54,14 +55,14 @@ func TestHeadsAreCutByNewDefinitions(t *testing.T) {
 	for range 4 {
 		s.enqueue(f())
 	}
-	assert.Len(t, s.cut(), 2, "1000 bytes of definitions each, and 272 of rows")
+	assert.Len(t, cut(s, false), 2, "1000 bytes of definitions each, and 272 of rows")
 	s.known.add(f().partition(), nil, stacks[:2])
-	assert.Len(t, s.cut(), 2, "half of them are known: 772 bytes each")
+	assert.Len(t, cut(s, false), 2, "half of them are known: 772 bytes each")
 	for range 12 {
 		s.enqueue(f())
 	}
 	s.known.add(f().partition(), nil, stacks)
-	assert.Len(t, s.cut(), 9, "all of them are known: 272 bytes each")
+	assert.Len(t, cut(s, false), 9, "all of them are known: 272 bytes each")
 }
 
 func TestCutTakesTenantsInTurn(t *testing.T) {
@@ -81,12 +82,92 @@ func TestCutTakesTenantsInTurn(t *testing.T) {
 	for range 5 {
 		s.enqueue(f("noisy", 1000))
 	}
+	assert.Equal(t, []warehouse.Tenant{"noisy", "noisy", "noisy", "noisy"}, tenants(cut(s, false)))
+	s.enqueue(f("noisy", 1000))
+	s.segmentBytes *= sharedCut // of which a shared shard's heads have a part
 	s.enqueue(f("quiet", 1000))
 	s.enqueue(f("huge", 1_000_000))
-	assert.Equal(t, []warehouse.Tenant{"noisy", "quiet"}, tenants(s.cut()), "one each, then huge does not fit")
-	assert.Equal(t, []warehouse.Tenant{"huge"}, tenants(s.cut()), "larger than a segment: alone")
-	assert.Equal(t, []warehouse.Tenant{"noisy", "noisy", "noisy", "noisy"}, tenants(s.cut()))
-	assert.Empty(t, s.cut())
+	assert.Equal(t, []warehouse.Tenant{"noisy", "quiet"}, tenants(cut(s, false)), "one each, then huge does not fit")
+	assert.Equal(t, []warehouse.Tenant{"huge"}, tenants(cut(s, false)), "larger than a head: alone")
+	assert.Equal(t, []warehouse.Tenant{"noisy"}, tenants(cut(s, false)))
+	assert.True(t, s.isEmpty())
 	s.close()
 	assert.False(t, s.enqueue(f("late", 1)))
+}
+
+// TestQuietTenantsGoFirst: who has not pushed for a while is sealed before those
+// that push all the time, but what it has more than a head of waits like theirs.
+func TestQuietTenantsGoFirst(t *testing.T) {
+	t.Parallel()
+	s := newShard(0, Options{Shards: 1, SegmentBytes: 5 * 256 * sharedCut})
+	push := func(tenant warehouse.Tenant, n int) {
+		for range n {
+			s.enqueue(&flight{key: warehouse.ProfileKey{Tenant: tenant}, prepared: &whprofile.Prepared{Series: make([]whprofile.PreparedSeries, 1)}})
+		}
+	}
+	tenants := func(quiet bool) (out string) {
+		for _, f := range cut(s, quiet) {
+			out += string(f.key.Tenant)
+		}
+		return out
+	}
+	push("n", 1)
+	assert.True(t, s.hasQuiet())
+	assert.Equal(t, "n", tenants(true))
+	push("n", 20)
+	assert.False(t, s.hasQuiet(), "it has just pushed")
+	push("a", 3)
+	push("b", 1)
+	assert.Equal(t, "abaa", tenants(true))
+	assert.False(t, s.hasQuiet())
+	s.mu.recent = map[warehouse.Tenant]time.Time{"n": time.Now()}
+	push("a", 8)
+	assert.Equal(t, "aaaaa", tenants(true))
+	assert.Equal(t, "nanan", tenants(true), "the rest takes turns")
+}
+
+// TestRandomCuts: every flight is cut once, a tenant's in their order, whatever
+// kinds of heads are cut between arrivals.
+func TestRandomCuts(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		rng := newRand(seed)
+		s := newShard(0, Options{Shards: 1, SegmentBytes: 3 * 256 * sharedCut})
+		arrived, left := map[warehouse.Tenant][]*flight{}, 0
+		take := func() {
+			head := cut(s, rng.IntN(2) == 0)
+			require.NotEmpty(t, head)
+			for _, f := range head {
+				tenant := f.key.Tenant
+				require.Same(t, arrived[tenant][0], f)
+				arrived[tenant] = arrived[tenant][1:]
+				left--
+			}
+		}
+		for range 300 {
+			if left > 0 && rng.IntN(3) == 0 {
+				take()
+				continue
+			}
+			tenant := warehouse.Tenant(rune('a' + rng.IntN(6)))
+			if rng.IntN(3) == 0 {
+				clear(s.mu.recent) // time passes
+			}
+			f := &flight{key: warehouse.ProfileKey{Tenant: tenant}, prepared: &whprofile.Prepared{Series: make([]whprofile.PreparedSeries, 1)}}
+			s.enqueue(f)
+			arrived[tenant] = append(arrived[tenant], f)
+			left++
+		}
+		for left > 0 {
+			take()
+		}
+		require.True(t, s.isEmpty())
+		require.False(t, s.hasQuiet())
+	}
+}
+
+// cut cuts a head now.
+func cut(s *shard, quiet bool) []*flight {
+	head, _ := s.cut(quiet, time.Now())
+	return head
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -14,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/google/pprof/profile"
 	"github.com/google/uuid"
 	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
-	"github.com/grafana/pyroscope/api/gen/proto/go/push/v1/pushv1connect"
 	typesv1 "github.com/grafana/pyroscope/api/gen/proto/go/types/v1"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 )
 
 // BenchmarkNeighbours is what a tenant that pushes one profile ten times a second
@@ -39,9 +39,10 @@ func BenchmarkNeighbours(b *testing.B) {
 		ctx, cancel := context.WithCancel(b.Context())
 		var wg sync.WaitGroup
 		for range 2 {
+			r := newNeighbourRequest(b, "loud", body, loud)
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					if err := pushBodies(ctx, s, "loud", body, loud); err == nil {
+					if err := r.push(ctx, s); err == nil {
 						sent.Add(int64(loud))
 					} else if ctx.Err() == nil {
 						b.Error(err)
@@ -78,9 +79,10 @@ func acks(tb testing.TB, s *server, body []byte, n int) []time.Duration {
 	defer tick.Stop()
 	for i := range n {
 		<-tick.C
+		r := newNeighbourRequest(tb, "quiet", body, 1)
 		wg.Go(func() {
 			began := time.Now()
-			if err := pushBodies(tb.Context(), s, "quiet", body, 1); err != nil {
+			if err := r.push(tb.Context(), s); err != nil {
 				tb.Error(err)
 			}
 			out[i] = time.Since(began)
@@ -91,14 +93,51 @@ func acks(tb testing.TB, s *server, body []byte, n int) []time.Duration {
 	return out
 }
 
-// pushBodies pushes a body n times in one request, as profiles with ids of their own.
-func pushBodies(ctx context.Context, s *server, tenant string, body []byte, n int) error {
+// neighbourRequest is a push of one body n times, as profiles with ids of their own.
+// It is encoded once: the clients are not what is measured.
+type neighbourRequest struct {
+	tenant  string
+	encoded []byte
+	ids     []int // where they are
+}
+
+func newNeighbourRequest(tb testing.TB, tenant string, body []byte, n int) *neighbourRequest {
+	tb.Helper()
 	series := &pushv1.RawProfileSeries{Labels: []*typesv1.LabelPair{{Name: "__name__", Value: "process_cpu"}, {Name: "service_name", Value: tenant}}}
+	id := uuid.NewString()
 	for range n {
-		series.Samples = append(series.Samples, &pushv1.RawSample{ID: uuid.NewString(), RawProfile: body})
+		series.Samples = append(series.Samples, &pushv1.RawSample{ID: id, RawProfile: body})
 	}
-	client := pushv1connect.NewPusherServiceClient(http.DefaultClient, s.url, asTenant(tenant))
-	_, err := client.Push(ctx, connect.NewRequest(&pushv1.PushRequest{Series: []*pushv1.RawProfileSeries{series}}))
+	encoded, err := proto.Marshal(&pushv1.PushRequest{Series: []*pushv1.RawProfileSeries{series}})
+	require.NoError(tb, err)
+	r := &neighbourRequest{tenant: tenant, encoded: encoded}
+	for at := bytes.Index(encoded, []byte(id)); len(r.ids) < n; {
+		r.ids = append(r.ids, at)
+		at += len(id) + bytes.Index(encoded[at+len(id):], []byte(id))
+	}
+	return r
+}
+
+// push sends the request with new ids.
+func (r *neighbourRequest) push(ctx context.Context, s *server) error {
+	for _, at := range r.ids {
+		copy(r.encoded[at:], uuid.NewString())
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/push.v1.PusherService/Push", bytes.NewReader(r.encoded))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/proto")
+	req.Header.Set("X-Scope-OrgID", r.tenant)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %.300s", res.Status, text)
+	}
 	return err
 }
 
