@@ -54,11 +54,16 @@ type builder struct {
 	traces []warehouse.TraceID
 }
 
-func newBuilder(number uint32, groupRows int) (*builder, error) {
+// newBuilder begins a block, of about so many bytes of samples.
+func newBuilder(level uint8, number uint32, groupRows int, size int64) (*builder, error) {
 	w, err := block.NewWriter(warehouse.TableSamples)
 	if err != nil {
 		return nil, err
 	}
+	if level < warehouse.LevelFinal {
+		w.Loose()
+	}
+	w.Grow(size)
 	return &builder{
 		number: number, groupRows: groupRows, samples: w, rows: map[datasetName]int64{},
 		stacks: map[warehouse.StacktraceID]struct{}{}, series: map[warehouse.SeriesID]struct{}{},
@@ -93,12 +98,23 @@ func (b *builder) addRun(c *cursor, goesOn bool, t *totals) (value sum, err erro
 	}
 	b.series[c.key.series] = struct{}{}
 	b.rows[datasetName{c.key.service, c.key.typ}] += int64(n)
-	for row := c.from; row < r.End; row++ {
-		id, entry := c.stack(row)
-		v := g.Values[row]
+	if err := g.Load(c.from, r.End); err != nil {
+		return value, inputError(c.part, warehouse.TableSamples, err)
+	}
+	values := g.Values(c.from, r.End)
+	var index []uint32
+	if g.IsIndexed {
+		index = g.Index(c.from, r.End)
+	}
+	for i, v := range values {
 		if v <= 0 {
 			return value, inputError(c.part, warehouse.TableSamples, warehouse.Errorf(warehouse.Corrupt, "a sample at %s has the value %d", c.key.time, v))
 		}
+		entry := c.from + i
+		if index != nil {
+			entry = int(index[i])
+		}
+		id := warehouse.StacktraceID(g.Stacks[entry])
 		value.add(v)
 		b.group = append(b.group, id)
 		if c.known.used[entry] != b.number {
@@ -109,7 +125,7 @@ func (b *builder) addRun(c *cursor, goesOn bool, t *totals) (value sum, err erro
 			t.add(&c.known, entry, id, v)
 		}
 	}
-	b.values = append(b.values, g.Values[c.from:r.End]...)
+	b.values = append(b.values, values...)
 	if err := b.addLinks(c, r.End); err != nil {
 		return value, err
 	}

@@ -38,15 +38,16 @@ type cursor struct {
 	from   int // first row of the run
 	key    runKey
 	known  entries // what is known of the group's stacktraces
+	totals bool    // and whether that is for totals, too
 }
 
 // openCursor returns a cursor on the first run, or nil for a file without rows.
-func openCursor(p *warehouse.Part, data []byte) (*cursor, error) {
+func openCursor(p *warehouse.Part, data []byte, totals bool) (*cursor, error) {
 	r, err := block.NewSampleReader(data)
 	if err != nil {
 		return nil, inputError(p, warehouse.TableSamples, err)
 	}
-	c := &cursor{part: p, reader: r}
+	c := &cursor{part: p, reader: r, totals: totals}
 	switch err := c.nextGroup(); {
 	case errors.Is(err, io.EOF):
 		return nil, nil
@@ -83,7 +84,7 @@ func (c *cursor) nextGroup() error {
 		return inputError(c.part, warehouse.TableSamples, err)
 	}
 	c.run, c.from = 0, 0
-	c.known.reset(len(c.group.Stacks))
+	c.known.reset(len(c.group.Stacks), c.totals)
 	c.load()
 	return nil
 }
@@ -95,15 +96,6 @@ func (c *cursor) load() {
 	c.key = runKey{c.group.Services[r.Service], c.group.Types[r.Type], r.Series, r.Time, r.Profile}
 }
 
-// stack returns the stacktrace of a row, and its place among the group's entries.
-func (c *cursor) stack(row int) (warehouse.StacktraceID, int) {
-	if c.group.Index == nil {
-		return warehouse.StacktraceID(c.group.Stacks[row]), row
-	}
-	entry := int(c.group.Index[row])
-	return warehouse.StacktraceID(c.group.Stacks[entry]), entry
-}
-
 // entries remembers, for each distinct stacktrace of a row group, what would
 // otherwise be looked up for every row.
 type entries struct {
@@ -112,8 +104,11 @@ type entries struct {
 	slot []uint32 // … and the place
 }
 
-func (e *entries) reset(n int) {
-	e.used, e.set, e.slot = zeroed(e.used, n), zeroed(e.set, n), zeroed(e.slot, n)
+func (e *entries) reset(n int, totals bool) {
+	e.used = zeroed(e.used, n)
+	if totals {
+		e.set, e.slot = zeroed(e.set, n), zeroed(e.slot, n)
+	}
 }
 
 func zeroed(s []uint32, n int) []uint32 {

@@ -17,7 +17,13 @@ type Sections interface {
 func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part) (inputs []Input, end func()) {
 	var ends []func()
 	for _, p := range parts {
-		inputs = append(inputs, Input{Part: p, Data: func(t warehouse.Table) ([]byte, error) {
+		var mapped [][]byte
+		in := Input{Part: p, Relax: func() {
+			for _, data := range mapped {
+				relax(data)
+			}
+		}}
+		in.Data = func(t warehouse.Table) ([]byte, error) {
 			local, err := sections.Acquire(ctx, p, t)
 			if err != nil {
 				return nil, err
@@ -28,8 +34,10 @@ func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part)
 				return nil, inputError(p, t, warehouse.Errorf(warehouse.Unavailable, "%w", err))
 			}
 			ends = append(ends, unmap)
+			mapped = append(mapped, data)
 			return data, nil
-		}})
+		}
+		inputs = append(inputs, in)
 	}
 	return inputs, func() {
 		for i := len(ends) - 1; i >= 0; i-- {

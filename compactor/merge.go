@@ -16,10 +16,17 @@ const MaxBlockBytes = 128 << 20
 
 // Input is a part that is merged. Data returns the bytes of a section that it has,
 // verified; they stay as they are until the merge ends.
+//
+// Relax, if there is one, is called now and then: most of what was read of the bytes
+// so far is not read again.
 type Input struct {
-	Part *warehouse.Part
-	Data func(t warehouse.Table) ([]byte, error)
+	Part  *warehouse.Part
+	Data  func(t warehouse.Table) ([]byte, error)
+	Relax func()
 }
+
+// relaxEvery is how many bytes are written between two calls of Relax.
+const relaxEvery = 8 << 20
 
 // Merge says what is made of inputs.
 type Merge struct {
@@ -114,7 +121,16 @@ func (r *merger) readSmallTables(ctx context.Context) error {
 		}
 	}
 	r.profiles.sort()
+	r.relax()
 	return nil
+}
+
+func (r *merger) relax() {
+	for _, in := range r.inputs {
+		if in.Relax != nil {
+			in.Relax()
+		}
+	}
 }
 
 func (r *merger) mergeSamples(ctx context.Context) (err error) {
@@ -122,14 +138,19 @@ func (r *merger) mergeSamples(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.block, err = newBuilder(1, r.groupRows); err != nil {
+	if r.block, err = newBuilder(r.Level, 1, r.groupRows, r.blockBytes()); err != nil {
 		return err
 	}
 	defer func() { r.block.samples.Close() }()
+	relaxed := int64(0)
 	for n := 0; len(h) > 0; n++ {
 		if n%256 == 0 {
 			if err := ctxError(ctx); err != nil {
 				return err
+			}
+			if size := r.block.samples.Size(); size < relaxed || size-relaxed > relaxEvery {
+				r.relax()
+				relaxed = size
 			}
 		}
 		c := h[0]
@@ -154,6 +175,19 @@ func (r *merger) mergeSamples(ctx context.Context) (err error) {
 	return r.endBlock(nil)
 }
 
+// blockBytes estimates the size of the next block's samples: what is merged becomes
+// smaller by a quarter at least.
+func (r *merger) blockBytes() int64 {
+	var rest int64
+	for _, in := range r.inputs {
+		if s, ok := in.Part.Section(warehouse.TableSamples); ok {
+			rest += s.Size
+		}
+	}
+	rest -= rest/4 + int64(r.blocks)*r.MaxBytes
+	return max(0, min(rest, r.MaxBytes+r.MaxBytes/16))
+}
+
 func (r *merger) openCursors() (cursors, error) {
 	var h cursors
 	for _, in := range r.inputs {
@@ -164,7 +198,7 @@ func (r *merger) openCursors() (cursors, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := openCursor(in.Part, data)
+		c, err := openCursor(in.Part, data, r.totals != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -260,7 +294,7 @@ func (r *merger) endBlock(last *runKey) error {
 	if last == nil {
 		return nil
 	}
-	r.block, err = newBuilder(uint32(r.blocks+1), r.groupRows)
+	r.block, err = newBuilder(r.Level, uint32(r.blocks+1), r.groupRows, r.blockBytes())
 	return err
 }
 

@@ -61,7 +61,7 @@ func (e *encodedPart) encode(t warehouse.Table, rec arrow.RecordBatch) error {
 	if rec.NumRows() == 0 {
 		return nil
 	}
-	parquet, err := block.AppendParquet(nil, t, rec)
+	parquet, err := block.AppendLoose(nil, t, rec)
 	if err != nil {
 		return err
 	}

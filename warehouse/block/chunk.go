@@ -13,6 +13,7 @@ import (
 // Sizes of pages.
 const (
 	pageValues    = 128 << 10 // a page ends at the row in which it reaches this many values …
+	loosePage     = 16 << 10  // … or this many, in parts that are merged again
 	pageTextBytes = 1 << 20   // … or, if it has plain strings, this many bytes
 	minPackBytes  = 64        // chunks with fewer bytes are not compressed, if they are alone in their column
 )
@@ -85,6 +86,7 @@ type chunkWriter struct {
 	raw        []byte // bodies of the pages
 	packed     []byte // the same, compressed
 	pack       *zstd.Encoder
+	most       int // values of a page
 }
 
 func newChunkWriter() *chunkWriter {
@@ -93,14 +95,14 @@ func newChunkWriter() *chunkWriter {
 	if err != nil {
 		panic(warehouse.Bug("zstd options: %v", err))
 	}
-	return &chunkWriter{pack: pack}
+	return &chunkWriter{pack: pack, most: pageValues}
 }
 
 var zstdLevel = zstd.SpeedFastest
 
 // release lets go of the record's memory and returns w to chunkWriters.
 func (w *chunkWriter) release() {
-	w.leaf, w.nesting.offsets = nil, nil
+	w.leaf, w.nesting.offsets, w.most = nil, nil, pageValues
 	w.dictionary.reset()
 	if cap(w.raw) > keepBytes {
 		w.raw, w.packed, w.dictionary.plain = nil, nil, nil
@@ -236,10 +238,10 @@ func (w *chunkWriter) valuesOf(row, end int) int {
 func (w *chunkWriter) pageEnd(row, value int, dictionary bool) int {
 	plainText := w.leaf.spec.kind == kindString && !dictionary
 	if !plainText && !w.leaf.spec.nested() {
-		return row + min(w.hi-row, pageValues)
+		return row + min(w.hi-row, w.most)
 	}
 	slots, size := 0, 0
-	for row < w.hi && slots < pageValues && size < pageTextBytes {
+	for row < w.hi && slots < w.most && size < pageTextBytes {
 		n := w.valuesOf(row, row+1)
 		if plainText {
 			for i := range n {

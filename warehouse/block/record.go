@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -304,13 +305,30 @@ func hexArray(n, width int, put func(dst []byte, i int) bool) arrow.Array {
 	return newArray(arrow.BinaryTypes.String, n, nulls, valid, bytesOf(offsets), text)
 }
 
-// nullArray returns n NULLs of a string or 8-byte type.
+// nullArray returns n NULLs of a string or 8-byte type. Nobody writes to their memory:
+// all have the same zeros.
 func nullArray(typ arrow.DataType, n int) arrow.Array {
-	valid := make([]byte, (n+7)/8)
+	zeros := zeroBytes(8 * (n + 1))
+	valid := zeros[: (n+7)/8 : (n+7)/8]
 	if typ.ID() == arrow.STRING {
-		return newArray(typ, n, n, valid, make([]byte, 4*(n+1)), []byte{})
+		return newArray(typ, n, n, valid, zeros[:4*(n+1)], []byte{})
 	}
-	return newArray(typ, n, n, valid, make([]byte, 8*n))
+	return newArray(typ, n, n, valid, zeros[:8*n])
+}
+
+// zeros are as many as were needed so far, at most those of a row group.
+var zeros atomic.Pointer[[]byte]
+
+// zeroBytes returns n bytes that are zero and stay it.
+func zeroBytes(n int) []byte {
+	if z := zeros.Load(); z != nil && len(*z) >= n {
+		return (*z)[:n]
+	}
+	z := make([]byte, n)
+	if n <= 8*(MaxRowGroupRows+1) {
+		zeros.Store(&z)
+	}
+	return z
 }
 
 func listArray(offsets []int32, elements arrow.Array) arrow.Array {

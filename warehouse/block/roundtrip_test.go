@@ -16,7 +16,7 @@ import (
 func write(tb testing.TB, t warehouse.Table, rec arrow.RecordBatch, maxRows, maxValues int) []byte {
 	tb.Helper()
 	defer rec.Release()
-	data, err := appendParquet(nil, t, rec, maxRows, maxValues)
+	data, err := appendParquet(nil, t, rec, maxRows, maxValues, pageValues)
 	require.NoError(tb, err)
 	return data
 }

@@ -8,19 +8,21 @@ import (
 )
 
 // SampleGroup is a row group of a samples file in the form in which files are
-// merged: runs of rows that share all but stacktrace, span and value.
+// merged: runs of rows that share all but stacktrace, span and value. Stacktraces and
+// values are read page by page, as the runs are come by; see [SampleGroup.Load].
 type SampleGroup struct {
 	Services, Types []string // by the numbers in runs; they may have equal texts
 	Runs            []SampleRun
 
-	// Stacktrace ids: those of the rows if Index is nil, else row i has
-	// Stacks[Index[i]].
-	Stacks []int64
-	Index  []uint32
+	// Stacks are stacktrace ids: those of the rows if IsIndexed is false, else a
+	// dictionary into which the rows' Index points.
+	Stacks    []int64
+	IsIndexed bool
 
-	Values []int64
 	Spans  []string // hexadecimal, "" if NULL; nil if all are
 	Traces []string // likewise
+
+	index, values window
 }
 
 // SampleRun is consecutive rows of one profile and series.
@@ -83,26 +85,56 @@ func (g *SampleGroup) read(chunks *chunkReader, data []byte, ref *groupRef) erro
 	if err := readLeaves(chunks, data, tab, ref, c, 0, sampleStack); err != nil {
 		return err
 	}
-	if err := readLeaf(chunks.readIndexed, data, tab, ref, c, sampleStack); err != nil {
-		return err
-	}
-	stacks := &c[sampleStack]
-	g.Stacks, g.Index = append(g.Stacks[:0], stacks.ints...), nil
-	if len(stacks.index) > 0 {
-		g.Stacks = append(g.Stacks[:0], stacks.entries...)
-		g.Index = append([]uint32(nil), stacks.index...)
-	}
-	if err := readLeaves(chunks, data, tab, ref, c, sampleProfile, sampleValue+1); err != nil {
+	if err := readLeaves(chunks, data, tab, ref, c, sampleProfile, sampleValue); err != nil {
 		return err
 	}
 	if countOnes(c[sampleAttributes].present) > 0 {
 		return fmt.Errorf("a row has attributes")
 	}
-	g.Values = append(g.Values[:0], c[sampleValue].ints...)
 	g.Spans, g.Traces = optionalTexts(&c[sampleSpan]), optionalTexts(&c[sampleTrace])
 	g.Services, g.Types = append(g.Services[:0], c[sampleService].texts...), append(g.Types[:0], c[sampleType].texts...)
 	g.findRuns(c)
+	if err := g.values.open(chunks, data, tab, ref, sampleValue, false); err != nil {
+		return err
+	}
+	if err := g.index.open(chunks, data, tab, ref, sampleStack, true); err != nil {
+		return err
+	}
+	if g.IsIndexed = g.index.isIndexed(); g.IsIndexed {
+		g.Stacks = g.index.dictionary.ints
+		return nil
+	}
+	// Ids of their own are of a file in which they hardly repeat.
+	if err := readLeaf(chunks.read, data, tab, ref, c, sampleStack); err != nil {
+		return err
+	}
+	g.Stacks = append([]int64(nil), c[sampleStack].ints...)
 	return nil
+}
+
+// Load makes the rows [from, end) available to Index and Values, and forgets those
+// before. Rows are loaded in their order. An error is Corrupt.
+func (g *SampleGroup) Load(from, end int) error {
+	err := g.values.load(from, end)
+	if err == nil && g.IsIndexed {
+		err = g.index.load(from, end)
+	}
+	if err != nil {
+		return corrupt(warehouse.TableSamples, err)
+	}
+	return nil
+}
+
+// Index returns for each of the loaded rows [from, end) where its id is in Stacks,
+// if IsIndexed. It is valid until the next Load.
+func (g *SampleGroup) Index(from, end int) []uint32 {
+	return g.index.rows.index[from-g.index.base : end-g.index.base]
+}
+
+// Values returns the values of the loaded rows [from, end). They are valid until the
+// next Load.
+func (g *SampleGroup) Values(from, end int) []int64 {
+	return g.values.rows.ints[from-g.values.base : end-g.values.base]
 }
 
 // optionalTexts returns a value for each row, or nil if there is none at all.

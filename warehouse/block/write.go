@@ -30,10 +30,16 @@ var chunkWriters = sync.Pool{New: func() any { return newChunkWriter() }}
 //
 // Ownership: the record is only read. Concurrency: safe.
 func AppendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch) ([]byte, error) {
-	return appendParquet(dst, t, rec, MaxRowGroupRows, maxRowGroupValues)
+	return appendParquet(dst, t, rec, MaxRowGroupRows, maxRowGroupValues, pageValues)
 }
 
-func appendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch, maxRows, maxValues int) ([]byte, error) {
+// AppendLoose is [AppendParquet] for a part that is merged again, with many others at
+// once: its pages are small, so that little of it is in memory at a time.
+func AppendLoose(dst []byte, t warehouse.Table, rec arrow.RecordBatch) ([]byte, error) {
+	return appendParquet(dst, t, rec, MaxRowGroupRows, maxRowGroupValues, loosePage)
+}
+
+func appendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch, maxRows, maxValues, page int) ([]byte, error) {
 	tab, err := tableOf(t)
 	if err != nil {
 		return dst, err
@@ -44,6 +50,7 @@ func appendParquet(dst []byte, t warehouse.Table, rec arrow.RecordBatch, maxRows
 	}
 	w := Writer{table: t, tab: tab, out: append(dst, magic...), base: len(dst), chunks: chunkWriters.Get().(*chunkWriter)}
 	defer w.release()
+	w.chunks.most = page
 	rows := int(rec.NumRows())
 	w.chunks.always = rowGroupEnd(leaves, 0, rows, maxRows, maxValues) < rows
 	if err := w.append(leaves, rows, maxRows, maxValues); err != nil {

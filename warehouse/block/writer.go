@@ -3,6 +3,7 @@ package block
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -35,6 +36,12 @@ func NewWriter(t warehouse.Table) (*Writer, error) {
 	w.chunks.always = true
 	return w, nil
 }
+
+// Loose makes the pages those of [AppendLoose]. It is called before the first Append.
+func (w *Writer) Loose() { w.chunks.most = loosePage }
+
+// Grow makes room for n more bytes, so that a large file is not copied as it grows.
+func (w *Writer) Grow(n int64) { w.out = slices.Grow(w.out, int(n)) }
 
 // Append writes the record's rows as row groups of their own; see [AppendParquet].
 // After an error the Writer can only be closed.

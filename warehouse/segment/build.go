@@ -60,7 +60,7 @@ func (b *Builder) Section(part int, t warehouse.Table, rows int64, parquet []byt
 func (b *Builder) Encode(part int, t warehouse.Table, rec arrow.RecordBatch) error {
 	before := len(b.buf)
 	start := b.align()
-	buf, err := block.AppendParquet(b.buf, t, rec)
+	buf, err := block.AppendLoose(b.buf, t, rec)
 	if err != nil {
 		b.buf = b.buf[:before]
 		return err
