@@ -10,10 +10,15 @@ import (
 // Sections gives out verified sections; see warehouse/cache.
 type Sections interface {
 	Acquire(ctx context.Context, p *warehouse.Part, t warehouse.Table) (*cache.Local, error)
+	Read(ctx context.Context, p *warehouse.Part, t warehouse.Table) ([]byte, error)
 }
 
-// openInputs makes inputs of parts, whose files are mapped when they are asked for.
-// end ends their use.
+// smallSection is the size up to which a section is read into memory: a file of its
+// own, for sections that are only a part of their object, takes longer.
+const smallSection = 32 << 10
+
+// openInputs makes inputs of parts, whose sections are read when they are asked for,
+// and mapped if they are large. end ends their use.
 func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part) (inputs []Input, end func()) {
 	var ends []func()
 	for _, p := range parts {
@@ -24,6 +29,9 @@ func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part)
 			}
 		}}
 		in.Data = func(t warehouse.Table) ([]byte, error) {
+			if s, ok := p.Section(t); ok && s.Size <= smallSection {
+				return sections.Read(ctx, p, t)
+			}
 			local, err := sections.Acquire(ctx, p, t)
 			if err != nil {
 				return nil, err

@@ -79,9 +79,14 @@ func (in *Ingester) registered(s *shard, b *batch) {
 	in.cache(b) // nobody's acknowledgement waits for it
 }
 
+// maxCachedParts is the most parts of a segment whose sections are offered to the
+// sink. With more, each is small and has a file of its own to be made: the few that
+// are ever asked for are fetched.
+const maxCachedParts = 4
+
 // cache offers the sections of a live segment to the sink.
 func (in *Ingester) cache(b *batch) {
-	if in.opts.Sections == nil {
+	if in.opts.Sections == nil || len(b.seg.Parts) > maxCachedParts {
 		return
 	}
 	for i := range b.seg.Parts {

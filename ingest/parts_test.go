@@ -84,7 +84,7 @@ func TestCutTakesTenantsInTurn(t *testing.T) {
 	}
 	assert.Equal(t, []warehouse.Tenant{"noisy", "noisy", "noisy", "noisy"}, tenants(cut(s, false)))
 	s.enqueue(f("noisy", 1000))
-	s.segmentBytes *= sharedCut // of which a shared shard's heads have a part
+	s.segmentBytes *= sharedRows // of which a shared shard's heads have a part
 	s.enqueue(f("quiet", 1000))
 	s.enqueue(f("huge", 1_000_000))
 	assert.Equal(t, []warehouse.Tenant{"noisy", "quiet"}, tenants(cut(s, false)), "one each, then huge does not fit")
@@ -99,7 +99,7 @@ func TestCutTakesTenantsInTurn(t *testing.T) {
 // that push all the time, but what it has more than a head of waits like theirs.
 func TestQuietTenantsGoFirst(t *testing.T) {
 	t.Parallel()
-	s := newShard(0, Options{Shards: 1, SegmentBytes: 5 * 256 * sharedCut})
+	s := newShard(0, Options{Shards: 1, SegmentBytes: 5 * 256 * sharedRows})
 	push := func(tenant warehouse.Tenant, n int) {
 		for range n {
 			s.enqueue(&flight{key: warehouse.ProfileKey{Tenant: tenant}, prepared: &whprofile.Prepared{Series: make([]whprofile.PreparedSeries, 1)}})
@@ -132,7 +132,7 @@ func TestRandomCuts(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
 		rng := newRand(seed)
-		s := newShard(0, Options{Shards: 1, SegmentBytes: 3 * 256 * sharedCut})
+		s := newShard(0, Options{Shards: 1, SegmentBytes: 3 * 256 * sharedRows})
 		arrived, left := map[warehouse.Tenant][]*flight{}, 0
 		take := func() {
 			head := cut(s, rng.IntN(2) == 0)

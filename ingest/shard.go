@@ -43,9 +43,12 @@ const (
 	quietFor = 50 * time.Millisecond
 	// sharedFor is how long a shard counts as shared after two tenants took turns.
 	sharedFor = 10 * time.Second
-	// sharedCut is the part of a segment's size at which heads of a shared shard are
-	// cut: a few milliseconds of encoding.
-	sharedCut = 64
+	// sharedRows and sharedCut are the parts of a segment's size at which heads of a
+	// shared shard are cut, of rows alone and with definitions: a few milliseconds of
+	// encoding. At the turn of an hour everything is defined anew, which is no reason
+	// for a segment each.
+	sharedRows = 64
+	sharedCut  = 8
 )
 
 func newShard(id uint32, o Options) *shard {
@@ -119,9 +122,9 @@ func (s *shard) close() {
 func (s *shard) cut(quiet bool, now time.Time) (head []*flight, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	most := s.segmentBytes
+	most, mostRows := s.segmentBytes, s.segmentBytes
 	if now.Sub(s.mu.sharedAt) < sharedFor {
-		most /= sharedCut
+		most, mostRows = most/sharedCut, most/sharedRows
 	}
 	quiet = quiet && len(s.mu.quiet) > 0
 	order := s.mu.order
@@ -129,16 +132,16 @@ func (s *shard) cut(quiet bool, now time.Time) (head []*flight, more bool) {
 		order = slices.Clone(s.mu.quiet)
 	}
 	waiting := len(order)
-	var size int64
+	var size, sizeRows int64
 	for len(order) > 0 {
 		t := order[0]
 		q := s.mu.queues[t]
-		n := s.encodedSize(q[0])
-		if len(head) > 0 && size+n > most {
+		rows, definitions := s.encodedSize(q[0])
+		if len(head) > 0 && (size+rows+definitions > most || sizeRows+rows > mostRows) {
 			more = true
 			break
 		}
-		head, size = append(head, q[0]), size+n
+		head, size, sizeRows = append(head, q[0]), size+rows+definitions, sizeRows+rows
 		q[0] = nil
 		order = order[1:]
 		waiting--
@@ -174,18 +177,17 @@ func (s *shard) hasQuiet() bool {
 	return len(s.mu.quiet) > 0
 }
 
-// encodedSize estimates the bytes a flight takes in a segment: about four per
-// sample (measured: 2.5 to 4.5 in small sections), and a quarter of what its new
-// definitions take written out. The second term also bounds the memory of
-// encoding: to four times a segment, or to profile.Limits.MaxDefinitionBytes for
-// a flight that goes alone.
-func (s *shard) encodedSize(f *flight) int64 {
-	var rows int64
+// encodedSize estimates the bytes a flight takes in a segment: its rows about four
+// each (measured: 2.5 to 4.5 in small sections), and its new definitions a quarter of
+// what they take written out. The second also bounds the memory of encoding: to four
+// times a segment, or to profile.Limits.MaxDefinitionBytes for a flight that goes alone.
+func (s *shard) encodedSize(f *flight) (rows, definitions int64) {
+	var n int64
 	for i := range f.prepared.Series {
-		rows += int64(len(f.prepared.Series[i].Stacks))
+		n += int64(len(f.prepared.Series[i].Stacks))
 	}
-	definitions := float64(f.prepared.DefinitionBytes) * s.known.shareNew(f.partition(), f.prepared.Series[0].Stacks)
-	return 4*rows + int64(definitions)/4 + 256
+	all := float64(f.prepared.DefinitionBytes) * s.known.shareNew(f.partition(), f.prepared.Series[0].Stacks)
+	return 4*n + 256, int64(all) / 4
 }
 
 // run cuts heads and flushes them until ctx is done, then flushes what is left.

@@ -9,7 +9,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +23,7 @@ import (
 	pushv1 "github.com/grafana/pyroscope/api/gen/proto/go/push/v1"
 	typesv1 "github.com/grafana/pyroscope/api/gen/proto/go/types/v1"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -69,6 +73,54 @@ func BenchmarkNeighbours(b *testing.B) {
 	}
 }
 
+// BenchmarkManyTenants is what the server holds after the same 6,000 profiles of one
+// tenant and service, and of 1,000 tenants with two services each: at the end of the
+// pushes, at most during them, and when all is merged.
+//
+//	go test -tags duckdb_arrow,e2e ./cmd/stackhouse -run '^$' -bench ManyTenants -benchtime 1x
+func BenchmarkManyTenants(b *testing.B) {
+	const profiles = 6000
+	body := neighbourProfile(b)
+	for _, tenants := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
+			for b.Loop() {
+				s := start(b, b.TempDir(), "--no-self-profiling")
+				var g errgroup.Group
+				g.SetLimit(16)
+				began := time.Now()
+				for i := range profiles {
+					g.Go(func() error {
+						r := newNeighbourRequest(b, fmt.Sprintf("tenant-%d", i%tenants), body, 1)
+						if tenants > 1 && i/tenants%2 == 1 {
+							r = newNeighbourRequest(b, fmt.Sprintf("tenant-%d", i%tenants), body, 1, "second")
+						}
+						return r.push(b.Context(), s)
+					})
+				}
+				require.NoError(b, g.Wait())
+				b.ReportMetric(profiles/time.Since(began).Seconds(), "profiles/s")
+				b.ReportMetric(memoryOf(b, s, "VmRSS"), "MB-after-pushes")
+				time.Sleep(20 * time.Second) // long enough for merges of this many; nothing waits for it
+				b.ReportMetric(memoryOf(b, s, "VmHWM"), "MB-at-most")
+				b.ReportMetric(memoryOf(b, s, "VmRSS"), "MB-at-rest")
+				s.terminate(b)
+			}
+		})
+	}
+}
+
+// memoryOf returns a figure of the server's memory, in MB.
+func memoryOf(tb testing.TB, s *server, name string) float64 {
+	tb.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	require.NoError(tb, err)
+	_, rest, ok := strings.Cut(string(status), name+":")
+	require.True(tb, ok)
+	kB, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	require.NoError(tb, err)
+	return kB / 1024
+}
+
 // acks pushes n profiles, one each tenth of a second, and returns how long their
 // acknowledgements took, sorted.
 func acks(tb testing.TB, s *server, body []byte, n int) []time.Duration {
@@ -101,9 +153,10 @@ type neighbourRequest struct {
 	ids     []int // where they are
 }
 
-func newNeighbourRequest(tb testing.TB, tenant string, body []byte, n int) *neighbourRequest {
+func newNeighbourRequest(tb testing.TB, tenant string, body []byte, n int, service ...string) *neighbourRequest {
 	tb.Helper()
-	series := &pushv1.RawProfileSeries{Labels: []*typesv1.LabelPair{{Name: "__name__", Value: "process_cpu"}, {Name: "service_name", Value: tenant}}}
+	name := strings.Join(append(service, tenant), "-")
+	series := &pushv1.RawProfileSeries{Labels: []*typesv1.LabelPair{{Name: "__name__", Value: "process_cpu"}, {Name: "service_name", Value: name}}}
 	id := uuid.NewString()
 	for range n {
 		series.Samples = append(series.Samples, &pushv1.RawSample{ID: id, RawProfile: body})
