@@ -596,3 +596,31 @@ type failingEngine struct{ err error }
 func (e failingEngine) Query(context.Context, string, []any, func(arrow.RecordBatch) error) error {
 	return e.err
 }
+
+// TestLabelsThatDecideByPart: labels that pick all series of every dataset they pick
+// at all, but a service's in one part and not in another, are no reason to add all of
+// the service up. Blocks are final, so that totals stand for what is picked whole.
+func TestLabelsThatDecideByPart(t *testing.T) {
+	t.Parallel()
+	for _, level := range []uint8{0, warehouse.LevelFinal} {
+		w := newWorld(t)
+		n := 0
+		one := func(service, version string, value int64) fact {
+			n++
+			return fact{
+				tenant: tenantA, series: seriesOf(cpu, service, "version", version), time: hour0.Start() + warehouse.Micros(n), id: profileID(n),
+				samples: []sampleFact{{stack: w.stack("main", service), value: value}},
+			}
+		}
+		w.store(level, []fact{one("api", "1", 1), one("db", "1", 10)}, never)
+		w.store(level, []fact{one("api", "2", 100), one("web", "1", 1000), one("web", "2", 10000)}, never)
+		for version, want := range map[string]int64{"1": 1011, "2": 10100, "1|2": 11111, "3": 0} {
+			sel := Selection{Tenant: tenantA, Type: cpu, Range: whole, Matchers: matchers(t, fmt.Sprintf(`{version=~%q}`, version))}
+			for i, s := range w.services() {
+				tree, err := s.Tree(t.Context(), sel)
+				require.NoError(t, err)
+				require.Equal(t, want, tree.Total(), "version=~%q, %s, level %d", version, ways[i].name, level)
+			}
+		}
+	}
+}

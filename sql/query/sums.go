@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -15,8 +14,8 @@ type resolved struct {
 	filter  filter
 	targets []target // ordered by part
 
-	// series are those that the selector's labels pick; nil when it restricts
-	// service and type only, so that every series of the targets is meant.
+	// series are those that the selector's labels pick; nil when they are all that
+	// the targets have.
 	series map[warehouse.SeriesID]bool
 }
 
@@ -52,13 +51,36 @@ func (s *Service) resolve(ctx context.Context, v *view, sel *Selection) (*resolv
 	return r, nil
 }
 
+// targetsWithSeries returns the targets that have a picked series, and notes of which
+// all series are picked. If that is so of all, the labels decide nothing; but a
+// service that is left out of one part and not of another is told apart by series.
 func (r *resolved) targetsWithSeries(indexes map[*warehouse.Part]*seriesIndex) []target {
 	var out []target
+	whole := true
+	kept, left := map[string]bool{}, map[string]bool{}
 	for i := range r.targets {
-		t := &r.targets[i]
-		if slices.ContainsFunc(indexes[t.part].of(t), func(one indexedSeries) bool { return r.series[one.id] }) {
-			out = append(out, *t)
+		t := r.targets[i]
+		all := indexes[t.part].of(&t)
+		picked := 0
+		for _, one := range all {
+			if r.series[one.id] {
+				picked++
+			}
 		}
+		if picked == 0 {
+			left[t.service] = true
+			continue
+		}
+		kept[t.service] = true
+		t.whole = picked == len(all)
+		whole = whole && t.whole
+		out = append(out, t)
+	}
+	for service := range left {
+		whole = whole && !kept[service]
+	}
+	if whole {
+		r.series = nil
 	}
 	return out
 }
@@ -262,8 +284,11 @@ func (s *Service) addFromMemory(ctx context.Context, r *resolved, found []*sampl
 
 // runFilter returns what of a slice is meant.
 func (r *resolved) runFilter(slice *sampleSlice) *runFilter {
+	if slice.key.rollup {
+		return &runFilter{}
+	}
 	f := &runFilter{series: r.series}
-	if !slice.key.rollup && !r.within.Covers(slice.span) {
+	if !r.within.Covers(slice.span) {
 		times := inHour(slice.part.Hour, r.within)
 		f.times = &times
 	}

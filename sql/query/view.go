@@ -52,6 +52,7 @@ type target struct {
 	rows     int64               // samples
 	firstRow int64               // in the part's samples section
 	covered  bool                // all of its profiles lie in the view's range
+	whole    bool                // the selector's labels pick all of its series
 	rollup   bool                // its totals are meant, not its samples
 	datasetName
 }
