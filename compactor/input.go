@@ -37,11 +37,10 @@ func openInputs(ctx context.Context, sections Sections, parts []*warehouse.Part)
 				return nil, err
 			}
 			ends = append(ends, local.Release)
-			data, unmap, err := mapFile(local.Path)
+			data, err := local.Map()
 			if err != nil {
-				return nil, inputError(p, t, warehouse.Errorf(warehouse.Unavailable, "%w", err))
+				return nil, inputError(p, t, err)
 			}
-			ends = append(ends, unmap)
 			mapped = append(mapped, data)
 			return data, nil
 		}

@@ -47,6 +47,15 @@ func (ls Labels) Value(name string) string {
 	return ""
 }
 
+// Lookup returns the value of the label called name, and whether it exists.
+func (ls Labels) Lookup(name string) (string, bool) {
+	i, ok := ls.find(name)
+	if !ok {
+		return "", false
+	}
+	return ls[i].Value, true
+}
+
 // Has reports whether a label called name exists.
 func (ls Labels) Has(name string) bool {
 	_, ok := ls.find(name)

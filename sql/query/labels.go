@@ -2,8 +2,10 @@ package query
 
 import (
 	"context"
+	"encoding/binary"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -85,17 +87,18 @@ func (s *Service) LabelSets(ctx context.Context, t warehouse.Tenant, sets [][]wa
 	defer s.metrics.observe("label_sets", time.Now(), &err)
 	seen := map[string]struct{}{}
 	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
+	var set warehouse.Labels // of the series at hand
+	var key []byte
 	err = s.eachSeries(ctx, t, sets, r, func(one *warehouse.Series) {
-		var ls warehouse.Labels
 		if len(names) == 0 {
-			ls = allLabels(one)
+			set = appendLabels(set[:0], one)
 		} else {
-			ls = pickLabels(one, sorted)
+			set = appendPicked(set[:0], one, sorted)
 		}
-		key := ls.String()
-		if _, ok := seen[key]; len(ls) > 0 && !ok {
-			seen[key] = struct{}{}
-			out = append(out, ls)
+		key = appendKey(key[:0], set)
+		if _, ok := seen[string(key)]; len(set) > 0 && !ok {
+			seen[string(key)] = struct{}{}
+			out = append(out, slices.Clone(set))
 		}
 	})
 	if err != nil {
@@ -105,24 +108,34 @@ func (s *Service) LabelSets(ctx context.Context, t warehouse.Tenant, sets [][]wa
 	return out, nil
 }
 
-// allLabels returns a series' stored and derived labels.
-func allLabels(one *warehouse.Series) warehouse.Labels {
-	ls := append(one.Type.Derived(), one.Labels...)
-	slices.SortFunc(ls, func(a, b warehouse.Label) int { return warehouse.Labels{a}.Compare(warehouse.Labels{b}) })
-	return ls
+// appendLabels appends a series' stored and derived labels, sorted.
+func appendLabels(dst warehouse.Labels, one *warehouse.Series) warehouse.Labels {
+	dst = append(append(dst, one.Type.Derived()...), one.Labels...)
+	slices.SortFunc(dst, func(a, b warehouse.Label) int { return strings.Compare(a.Name, b.Name) })
+	return dst
 }
 
-// pickLabels returns those of the names, which are sorted, that a series has.
-func pickLabels(one *warehouse.Series, names []string) warehouse.Labels {
-	var ls warehouse.Labels
+// appendPicked appends those of the names, which are sorted, that a series has.
+func appendPicked(dst warehouse.Labels, one *warehouse.Series, names []string) warehouse.Labels {
 	for _, name := range names {
 		if warehouse.IsDerivedLabel(name) {
-			ls = append(ls, warehouse.Label{Name: name, Value: one.Type.DerivedValue(name)})
-		} else if one.Labels.Has(name) {
-			ls = append(ls, warehouse.Label{Name: name, Value: one.Labels.Value(name)})
+			dst = append(dst, warehouse.Label{Name: name, Value: one.Type.DerivedValue(name)})
+		} else if value, ok := one.Labels.Lookup(name); ok {
+			dst = append(dst, warehouse.Label{Name: name, Value: value})
 		}
 	}
-	return ls
+	return dst
+}
+
+// appendKey appends what tells a set from every other.
+func appendKey(dst []byte, set warehouse.Labels) []byte {
+	for _, l := range set {
+		dst = binary.AppendUvarint(dst, uint64(len(l.Name)))
+		dst = append(dst, l.Name...)
+		dst = binary.AppendUvarint(dst, uint64(len(l.Value)))
+		dst = append(dst, l.Value...)
+	}
+	return dst
 }
 
 func isDatasetLabel(name string) bool {

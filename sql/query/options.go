@@ -53,7 +53,7 @@ type Options struct {
 	SampleCacheBytes int64
 
 	// SmallRows is the most samples of one service and type in one part that are
-	// kept in memory; more are left to the engine. Default 1 Mi; negative is
+	// kept in memory; more are left to the engine. Default 4 Mi; negative is
 	// none. See docs/adr/0010-small-sections-in-memory.md.
 	SmallRows int64
 
@@ -62,7 +62,7 @@ type Options struct {
 	NoRollups bool
 
 	// SmallProfiles is the same for the profiles table, of a whole part.
-	// Default 64 Ki; negative is none.
+	// Default 1 Mi; negative is none.
 	SmallProfiles int64
 
 	Logger   *slog.Logger          // nil discards
@@ -75,8 +75,8 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	setDefault(&o.SeriesCacheBytes, 64<<20)
 	setDefault(&o.SampleCacheBytes, 256<<20)
-	setDefault(&o.SmallRows, 1<<20)
-	setDefault(&o.SmallProfiles, 64<<10)
+	setDefault(&o.SmallRows, 4<<20)
+	setDefault(&o.SmallProfiles, 1<<20)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

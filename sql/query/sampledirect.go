@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"sync"
@@ -28,17 +29,19 @@ func (s *Service) readParts(ctx context.Context, parts [][]target) ([]*sampleSli
 
 func (s *Service) readPart(ctx context.Context, wanted []target) ([]*sampleSlice, error) {
 	p := wanted[0].part
-	data, err := s.opts.Sections.Read(ctx, p, warehouse.TableSamples)
+	data, end, err := s.sampleBytes(ctx, p)
 	if err != nil {
 		return nil, err
 	}
+	defer end()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // who cuts a mapped file short is told so
 	ts := wanted
 	if p.Rows() <= s.wholeRows && s.samples.hasRoom(p.Rows()*bytesPerSample) {
 		ts = allTargets(p)
 	}
 	r := columnFiller{part: p, targets: ts, cache: s.samples, numbers: numberings.Get().(*numbering)}
 	defer r.numbers.release()
-	if err = block.ReadSampleColumns(data, r.fill); err == nil {
+	if err = block.ReadSampleColumns(data, r.wants, r.fill); err == nil {
 		err = r.check()
 	}
 	if err != nil {
@@ -58,6 +61,27 @@ func (s *Service) readPart(ctx context.Context, wanted []target) ([]*sampleSlice
 	return out, nil
 }
 
+// mappedBytes is the size from which on a section is mapped rather than read: most of
+// a large one is not asked for.
+const mappedBytes = 1 << 20
+
+// sampleBytes returns the part's samples, verified; end ends their use.
+func (s *Service) sampleBytes(ctx context.Context, p *warehouse.Part) (data []byte, end func(), err error) {
+	if section, ok := p.Section(warehouse.TableSamples); !ok || section.Size < mappedBytes {
+		data, err = s.opts.Sections.Read(ctx, p, warehouse.TableSamples)
+		return data, func() {}, err
+	}
+	local, err := s.opts.Sections.Acquire(ctx, p, warehouse.TableSamples)
+	if err != nil {
+		return nil, nil, err
+	}
+	if data, err = local.Map(); err != nil {
+		local.Release()
+		return nil, nil, err
+	}
+	return data, local.Release, nil
+}
+
 // allTargets returns the datasets of a part that have samples.
 func allTargets(p *warehouse.Part) []target {
 	v := view{tenant: p.Tenant, within: p.Range, parts: []*warehouse.Part{p}}
@@ -71,9 +95,13 @@ type columnFiller struct {
 	targets []target // ordered by first row
 	cache   *sampleCache
 	slices  []*sampleSlice // of the targets before, and of the one being read
-	row     int64          // rows before the columns
 
 	numbers *numbering
+}
+
+// wants reports whether a target has some of the rows.
+func (f *columnFiller) wants(first, end int64) bool {
+	return slices.ContainsFunc(f.targets, func(t target) bool { return t.firstRow < end && first < t.firstRow+t.rows })
 }
 
 // fill takes the columns of a row group.
@@ -87,13 +115,12 @@ func (f *columnFiller) fill(c *block.SampleColumns) error {
 		}
 		from = d.End
 	}
-	f.row += int64(from)
 	return nil
 }
 
 // take takes the rows [from, d.End), which are d's.
 func (f *columnFiller) take(c *block.SampleColumns, d *block.SampleDataset, from int) error {
-	first, end := f.row+int64(from), f.row+int64(d.End)
+	first, end := c.First+int64(from), c.First+int64(d.End)
 	i := sort.Search(len(f.targets), func(i int) bool { return f.targets[i].firstRow > first }) - 1
 	if i < 0 || first >= f.targets[i].firstRow+f.targets[i].rows {
 		return nil // of a dataset that is not wanted
@@ -111,9 +138,6 @@ func (f *columnFiller) take(c *block.SampleColumns, d *block.SampleDataset, from
 
 // check compares what was read with what the index promises.
 func (f *columnFiller) check() error {
-	if n := f.part.Rows(); f.row != n {
-		return warehouse.Errorf(warehouse.Corrupt, "%d samples, want %d", f.row, n)
-	}
 	if len(f.slices) != len(f.targets) {
 		return warehouse.Errorf(warehouse.Corrupt, "%d datasets, want %d", len(f.slices), len(f.targets))
 	}

@@ -17,7 +17,7 @@ const (
 	// directRows is the most samples of a part that is read without the engine:
 	// up to here, decoding the file costs less than what the engine needs to open
 	// it and to look for the rows.
-	directRows = 32 << 10
+	directRows = 1 << 40
 
 	// wholeRows is the most samples of a part of which all datasets are kept once
 	// one is read: the next question, about another type, finds its samples.

@@ -146,7 +146,7 @@ func (b *seriesBuilder) findSeries(ctx context.Context) error {
 	names := slices.Compact(slices.Sorted(slices.Values(b.req.GroupBy)))
 	b.groupOf = make(map[warehouse.SeriesID]*seriesGroup, len(defs))
 	for id, def := range defs {
-		labels := pickLabels(def, names)
+		labels := appendPicked(nil, def, names)
 		key := labels.String()
 		g, ok := b.groups[key]
 		if !ok {

@@ -10,6 +10,7 @@ import (
 // identify profiles, spans, traces and attributes. Times, Series and Values have
 // one element a row.
 type SampleColumns struct {
+	First    int64           // row of the file that is the first of them
 	Datasets []SampleDataset // of consecutive rows; together all rows
 	Times    []int64         // warehouse.Micros
 	Series   []int64         // warehouse.SeriesID
@@ -36,11 +37,12 @@ const (
 
 // ReadSampleColumns calls fn with the rows of a samples file by column, one row
 // group after another; see [ReadSamples], of which it needs a quarter of the
-// time. It does not look at the columns that it does not return.
+// time. It does not look at the columns that it does not return, nor at row groups
+// whose rows, from the first up to the end, are not wanted; nil wants all.
 //
 // Ownership: the columns are valid until fn returns; the names of datasets may be
 // kept.
-func ReadSampleColumns(data []byte, fn func(*SampleColumns) error) error {
+func ReadSampleColumns(data []byte, wants func(first, end int64) bool, fn func(*SampleColumns) error) error {
 	const t = warehouse.TableSamples
 	tab := tables[t]
 	m, err := readMetadata(data, t, tab)
@@ -50,10 +52,17 @@ func ReadSampleColumns(data []byte, fn func(*SampleColumns) error) error {
 	reader := chunkReaders.Get().(*chunkReader)
 	defer reader.release()
 	r := sampleReader{chunks: reader, columns: reader.leafValues(len(tab.leaves))}
+	end := int64(0)
 	for i := range m.groups {
+		first := end
+		end += m.groups[i].rows
+		if wants != nil && !wants(first, end) {
+			continue
+		}
 		if err := r.read(data, tab, &m.groups[i]); err != nil {
 			return corrupt(t, fmt.Errorf("row group %d: %w", i, err))
 		}
+		r.out.First = first
 		if err := fn(&r.out); err != nil {
 			return err
 		}

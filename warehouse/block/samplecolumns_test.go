@@ -19,7 +19,7 @@ type sampleFacts struct {
 // sampleColumnFacts returns what ReadSampleColumns says of each row, and verifies
 // the promises that columns make.
 func sampleColumnFacts(data []byte) (out []sampleFacts, err error) {
-	err = ReadSampleColumns(data, func(c *SampleColumns) error {
+	err = ReadSampleColumns(data, nil, func(c *SampleColumns) error {
 		n := len(c.Times)
 		stacks := len(c.Stacks)
 		if c.Index != nil {
@@ -82,7 +82,7 @@ func TestReadSampleColumns(t *testing.T) {
 			got, err := sampleColumnFacts(data)
 			require.NoError(t, err)
 			require.Equal(t, want, got, "shape %d, row groups of %d", i, maxRows)
-			require.NoError(t, ReadSampleColumns(data, func(c *SampleColumns) error {
+			require.NoError(t, ReadSampleColumns(data, nil, func(c *SampleColumns) error {
 				indexed[c.Index != nil] = true
 				return nil
 			}))
@@ -95,12 +95,12 @@ func TestReadSampleColumnsStops(t *testing.T) {
 	t.Parallel()
 	data := smallFiles(t)[warehouse.TableSamples]
 	stop, calls := errors.New("stop"), 0
-	require.Equal(t, stop, ReadSampleColumns(data, func(*SampleColumns) error {
+	require.Equal(t, stop, ReadSampleColumns(data, nil, func(*SampleColumns) error {
 		calls++
 		return stop
 	}))
 	require.Equal(t, 1, calls)
-	err := ReadSampleColumns(smallFiles(t)[warehouse.TableSeries], func(*SampleColumns) error { return nil })
+	err := ReadSampleColumns(smallFiles(t)[warehouse.TableSeries], nil, func(*SampleColumns) error { return nil })
 	require.Equal(t, warehouse.Corrupt, warehouse.KindOf(err))
 }
 
@@ -147,7 +147,7 @@ func BenchmarkReadSampleColumns(b *testing.B) {
 	b.Run("columns", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			require.NoError(b, ReadSampleColumns(data, func(*SampleColumns) error { return nil }))
+			require.NoError(b, ReadSampleColumns(data, nil, func(*SampleColumns) error { return nil }))
 		}
 		b.ReportMetric(float64(len(set.stacks)), "rows")
 	})

@@ -66,11 +66,27 @@ type Local struct {
 	cache    *Sections
 	file     *sectionFile
 	released atomic.Bool
+	unmap    func() // nil unless mapped
+}
+
+// Map returns the bytes of the file, without a copy where the system can; they are
+// right until Release. It is called once. A file that somebody cuts short meanwhile is
+// a fault at the reader: see debug.SetPanicOnFault.
+func (l *Local) Map() ([]byte, error) {
+	data, unmap, err := mapFile(l.Path)
+	if err != nil {
+		return nil, warehouse.Errorf(warehouse.Unavailable, "map %s: %w", l.Path, err)
+	}
+	l.unmap = unmap
+	return data, nil
 }
 
 // Release gives the section back. More than once is fine, and so is nil.
 func (l *Local) Release() {
 	if l != nil && l.released.CompareAndSwap(false, true) {
+		if l.unmap != nil {
+			l.unmap()
+		}
 		l.cache.unpin(l.file)
 	}
 }

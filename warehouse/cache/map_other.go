@@ -1,6 +1,6 @@
 //go:build !unix
 
-package compactor
+package cache
 
 import "os"
 
