@@ -12,17 +12,17 @@ import (
 )
 
 // BenchmarkFill: what it costs to bring 60 small segments into memory, by the
-// number of samples of a segment and the way to read them: by the engine, which
-// reads one type of one service; by column, to keep these; or to keep all.
+// number of samples of a segment and what of them is kept: one type of one service,
+// or all.
 //
 //	go test -tags duckdb_arrow -run - -bench Fill -benchtime 2s ./sql/query
 func BenchmarkFill(b *testing.B) {
 	for _, stacks := range []int{100, 1000, 5000} {
 		w := benchWorld(b, 60, stacks)
-		for name, rows := range map[string][2]int64{"engine": {0, 0}, "wanted": {1 << 40, 0}, "whole": {1 << 40, 1 << 40}} {
+		for name, rows := range map[string]int64{"wanted": 0, "whole": 1 << 40} {
 			b.Run(fmt.Sprintf("rows=%d/%s", w.parts[30].Rows(), name), func(b *testing.B) {
 				s := w.service(Options{})
-				s.directRows, s.wholeRows = rows[0], rows[1]
+				s.wholeRows = rows
 				sel := Selection{Tenant: tenantA, Type: benchType, Matchers: matchers(b, `{service_name="service1"}`), Range: whole}
 				loop(b, func() {
 					s.samples = newSampleCache(256 << 20)

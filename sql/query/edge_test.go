@@ -308,15 +308,21 @@ func TestCancel(t *testing.T) {
 	for i := range ways {
 		t.Run("meanwhile/"+ways[i].name, func(t *testing.T) {
 			s := w.way(i)
-			s.directRows = 0 // these do without the engine
 			engine := blockingEngine{started: make(chan struct{}, 1)}
 			s.opts.Engine = engine
 			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			done := make(chan error, 1)
 			go func() { done <- calls["tree"](ctx, s) }()
-			<-engine.started
-			cancel()
-			err := <-done
+			var err error
+			select {
+			case <-engine.started:
+				cancel()
+				err = <-done
+			case err = <-done:
+				require.NoError(t, err, "without the engine")
+				return
+			}
 			require.Equal(t, warehouse.Canceled, warehouse.KindOf(err))
 			require.ErrorIs(t, err, context.Canceled)
 			require.Empty(t, s.samples.dicts, "dictionaries without a slice")
@@ -349,8 +355,8 @@ func TestFillsTakeTurns(t *testing.T) {
 	cancel()
 	require.Equal(t, warehouse.Canceled, warehouse.KindOf(<-done))
 
-	engine := &countingEngine{Engine: w.engine}
-	s.opts.Engine = engine
+	sections := &countingSections{Sections: w.sections}
+	s.opts.Sections = sections
 	for range 4 {
 		go func() { done <- ask(t.Context(), cpu) }()
 	}
@@ -359,17 +365,20 @@ func TestFillsTakeTurns(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 	require.Empty(t, s.samples.fills)
-	require.Equal(t, int64(1), engine.calls.Load())
+	require.Equal(t, int64(1), sections.samples.Load())
 }
 
-type countingEngine struct {
-	Engine
-	calls atomic.Int64
+// countingSections counts how often samples are read.
+type countingSections struct {
+	Sections
+	samples atomic.Int64
 }
 
-func (e *countingEngine) Query(ctx context.Context, query string, args []any, fn func(arrow.RecordBatch) error) error {
-	e.calls.Add(1)
-	return e.Engine.Query(ctx, query, args, fn)
+func (c *countingSections) Read(ctx context.Context, p *warehouse.Part, t warehouse.Table) ([]byte, error) {
+	if t == warehouse.TableSamples {
+		c.samples.Add(1)
+	}
+	return c.Sections.Read(ctx, p, t)
 }
 
 // TestConcurrentQueries shares caches that are too small between many queries.
@@ -579,7 +588,7 @@ func TestFilesAreReleased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.one(tenantA, seriesOf(cpu, "api"), hour0.Start(), 1, "main")
-	s := w.way(0)
+	s := w.way(3) // the engine's
 	s.opts.Engine = failingEngine{errors.New("broken")}
 	_, err := s.Tree(t.Context(), Selection{Tenant: tenantA, Type: cpu, Range: whole})
 	require.ErrorContains(t, err, "broken")

@@ -101,7 +101,7 @@ type Service struct {
 	metrics *metrics
 	workers int // goroutines of one query
 
-	directRows, wholeRows, manyStacks int64 // see the constants; tests have others
+	wholeRows, manyStacks int64 // see the constants; tests have others
 }
 
 // New returns a Service.
@@ -118,7 +118,6 @@ func New(opts Options) (*Service, error) {
 		loaded:  newLoadedSymbols(),
 		workers: runtime.GOMAXPROCS(0),
 
-		directRows: directRows,
 		wholeRows:  wholeRows,
 		manyStacks: manyStacks,
 	}

@@ -41,11 +41,20 @@ func (s *Service) readPart(ctx context.Context, wanted []target) ([]*sampleSlice
 	}
 	r := columnFiller{part: p, targets: ts, cache: s.samples, numbers: numberings.Get().(*numbering)}
 	defer r.numbers.release()
-	if err = block.ReadSampleColumns(data, r.wants, r.fill); err == nil {
+	fill := func(c *block.SampleColumns) error {
+		if err := ctxError(ctx); err != nil {
+			return err
+		}
+		return r.fill(c)
+	}
+	if err = block.ReadSampleColumns(data, r.wants, fill); err == nil {
 		err = r.check()
 	}
 	if err != nil {
 		s.samples.drop(r.slices)
+		if canceled := ctxError(ctx); canceled != nil {
+			return nil, canceled
+		}
 		return nil, partError(p, warehouse.TableSamples, err)
 	}
 	s.samples.add(r.slices)

@@ -13,10 +13,9 @@ var statementFiles embed.FS
 
 // statements are the SQL of this package, one file each.
 var statements = struct {
-	stackSums, sampleRows, profileSums, profileValues, seriesIndex, seriesPoints, seriesPresent *statement
+	stackSums, profileSums, profileValues, seriesIndex, seriesPoints, seriesPresent *statement
 }{
 	stackSums:     loadStatement("stack_sums"),
-	sampleRows:    loadStatement("sample_rows"),
 	profileSums:   loadStatement("profile_sums"),
 	profileValues: loadStatement("profile_values"),
 	seriesIndex:   loadStatement("series_index"),

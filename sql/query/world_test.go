@@ -100,18 +100,18 @@ func (w *world) service(opts Options) *Service {
 
 // ways are the ways to the same answers.
 var ways = []struct {
-	name                  string
-	opts                  Options
-	directRows, wholeRows int64
-	manyStacks            int64
+	name       string
+	opts       Options
+	wholeRows  int64
+	manyStacks int64
 }{
-	{"filled by the engine", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, NoRollups: true}, 0, 0, 1 << 40},
-	{"whole parts", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 1 << 40, 1 << 40},
-	{"what is asked for", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 0, 20},
-	{"engine", Options{SmallRows: -1, SmallProfiles: -1, NoRollups: true}, 0, 0, 0},
-	{"engine and rollups", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0, 0},
-	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 40, 30, 20},
-	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30, 30, 0},
+	{"no rollups", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, NoRollups: true}, 100, 1 << 40},
+	{"whole parts", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 1 << 40, 1 << 40},
+	{"what is asked for", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40}, 0, 20},
+	{"engine", Options{SmallRows: -1, SmallProfiles: -1, NoRollups: true}, 0, 0},
+	{"engine and rollups", Options{SmallRows: -1, SmallProfiles: -1}, 0, 0},
+	{"mixed", Options{SmallRows: 25, SmallProfiles: 20}, 30, 20},
+	{"no room", Options{SmallRows: 1 << 40, SmallProfiles: 1 << 40, SampleCacheBytes: 2000, SeriesCacheBytes: 2}, 30, 0},
 }
 
 func (w *world) services() []*Service {
@@ -124,7 +124,7 @@ func (w *world) services() []*Service {
 
 func (w *world) way(i int) *Service {
 	s := w.service(ways[i].opts)
-	s.directRows, s.wholeRows, s.manyStacks = ways[i].directRows, ways[i].wholeRows, ways[i].manyStacks
+	s.wholeRows, s.manyStacks = ways[i].wholeRows, ways[i].manyStacks
 	return s
 }
 
