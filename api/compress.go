@@ -2,9 +2,11 @@ package api
 
 import (
 	"io"
+	"runtime"
 
 	"connectrpc.com/connect"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/pgzip"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -21,17 +23,27 @@ const (
 	thoroughLevel = 8 // of messages of thoroughFrom to thoroughTo bytes
 	thoroughFrom  = 256 << 10
 	thoroughTo    = 1 << 20
+	minPiece      = 128 << 10 // is worth a goroutine
 )
 
 // compressor is a gzip writer that chooses its level by the size of what is
-// written first: a message is written at once.
+// written first: a message is written at once. A large one is cut into a piece for
+// each processor; each but the first has the end of the one before as its dictionary.
 type compressor struct {
-	best, thorough, usual *gzip.Writer // made when needed
-	used                  *gzip.Writer // for what is being written; nil before
-	to                    io.Writer
+	whole  map[int]*gzip.Writer  // by level, made when needed
+	pieces map[int]*pgzip.Writer // likewise
+	used   zipper                // for what is being written; nil before
+	to     io.Writer
 }
 
-func newCompressor() connect.Compressor { return new(compressor) }
+type zipper interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
+
+func newCompressor() connect.Compressor {
+	return &compressor{whole: map[int]*gzip.Writer{}, pieces: map[int]*pgzip.Writer{}}
+}
 
 // Reset begins to write to w.
 func (c *compressor) Reset(w io.Writer) { c.used, c.to = nil, w }
@@ -45,22 +57,50 @@ func (c *compressor) Write(p []byte) (int, error) {
 }
 
 func (c *compressor) begin(size int) {
-	level, z := usualLevel, &c.usual
 	switch {
 	case size <= bestTo:
-		level, z = bestLevel, &c.best
-	case size >= thoroughFrom && size <= thoroughTo:
-		level, z = thoroughLevel, &c.thorough
+		c.beginWhole(bestLevel)
+	case size < thoroughFrom:
+		c.beginWhole(usualLevel)
+	case size <= thoroughTo:
+		c.beginPieces(size, thoroughLevel)
+	default:
+		c.beginPieces(size, usualLevel)
 	}
-	if *z == nil {
+}
+
+func (c *compressor) beginWhole(level int) {
+	z := c.whole[level]
+	if z == nil {
 		var err error
-		if *z, err = gzip.NewWriterLevel(c.to, level); err != nil {
-			panic(warehouse.Bug("gzip level: %v", err))
-		}
+		z, err = gzip.NewWriterLevel(c.to, level)
+		must(err)
+		c.whole[level] = z
 	} else {
-		(*z).Reset(c.to)
+		z.Reset(c.to)
 	}
-	c.used = *z
+	c.used = z
+}
+
+func (c *compressor) beginPieces(size, level int) {
+	z := c.pieces[level]
+	if z == nil {
+		var err error
+		z, err = pgzip.NewWriterLevel(c.to, level)
+		must(err)
+		c.pieces[level] = z
+	} else {
+		z.Reset(c.to)
+	}
+	n := runtime.GOMAXPROCS(0)
+	must(z.SetConcurrency(max(minPiece, size/n+1), n))
+	c.used = z
+}
+
+func must(err error) {
+	if err != nil {
+		panic(warehouse.Bug("gzip options: %v", err))
+	}
 }
 
 // Close writes the end.
