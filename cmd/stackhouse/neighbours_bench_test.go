@@ -55,7 +55,7 @@ func BenchmarkNeighbours(b *testing.B) {
 				}
 			})
 		}
-		time.Sleep(time.Second) // the load, not a wait: the first requests are under way
+		<-time.After(time.Second) // the load, not a wait: the first requests are under way
 		began := time.Now()
 		beside := acks(b, s, body, pushes)
 		rate := float64(sent.Load()) / time.Since(began).Seconds()
@@ -100,7 +100,7 @@ func BenchmarkManyTenants(b *testing.B) {
 				require.NoError(b, g.Wait())
 				b.ReportMetric(profiles/time.Since(began).Seconds(), "profiles/s")
 				b.ReportMetric(memoryOf(b, s, "VmRSS"), "MB-after-pushes")
-				time.Sleep(20 * time.Second) // long enough for merges of this many; nothing waits for it
+				<-time.After(20 * time.Second) // long enough for merges of this many; nothing waits for it
 				b.ReportMetric(memoryOf(b, s, "VmHWM"), "MB-at-most")
 				b.ReportMetric(memoryOf(b, s, "VmRSS"), "MB-at-rest")
 				s.terminate(b)

@@ -23,7 +23,3 @@ func ctxError(ctx context.Context) error {
 func partError(p *warehouse.Part, t warehouse.Table, err error) error {
 	return warehouse.Errorf(warehouse.KindOf(err), "read %s of object %s, hour %s: %w", t, p.Object, p.Hour, err)
 }
-
-func corrupt(p *warehouse.Part, t warehouse.Table, format string, args ...any) error {
-	return partError(p, t, warehouse.Errorf(warehouse.Corrupt, format, args...))
-}

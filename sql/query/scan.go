@@ -106,13 +106,6 @@ func (c *columns) int64(i int) []int64 {
 	return nil
 }
 
-func (c *columns) uint64(i int) []uint64 {
-	if col, ok := column[*array.Uint64](c, i); ok {
-		return col.Uint64Values()
-	}
-	return nil
-}
-
 func (c *columns) micros(i int) []warehouse.Micros {
 	col, ok := column[*array.Timestamp](c, i)
 	if !ok {
