@@ -16,6 +16,7 @@ type flight struct {
 	key      warehouse.ProfileKey
 	prepared *profile.Prepared
 	service  string
+	isQuiet  bool // its tenant had not pushed for a while; set before it is queued
 
 	done chan struct{} // closed when the flight has landed
 	err  error         // set before done is closed

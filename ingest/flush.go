@@ -308,5 +308,8 @@ func assemble(seg *warehouse.Segment, parts []encodedPart) ([]byte, error) {
 func (in *Ingester) land(flights []*flight, err error) {
 	for _, f := range flights {
 		in.budget.release(f.key.Tenant, in.flights.land(f, err))
+		if f.isQuiet {
+			in.preparers.hurry(-1) // before the 1, perhaps, which is no matter
+		}
 	}
 }

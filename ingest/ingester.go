@@ -69,6 +69,8 @@ func (in *Ingester) launch(tenant warehouse.Tenant, p *profile.Prepared) *flight
 		in.budget.release(tenant, size)
 	case !in.shardOf(tenant, f.service).enqueue(f):
 		in.land([]*flight{f}, warehouse.Refuse(warehouse.Unavailable, reasonStopping, "the server is stopping: try again later"))
+	case f.isQuiet:
+		in.preparers.hurry(1)
 	}
 	return f
 }

@@ -11,7 +11,9 @@ import (
 
 // preparers gives out Preparers, as many at once as there are processors, to the
 // tenants that wait in turn. A tenant that has none when all are taken gets one
-// more: nobody's profiles wait until another's large one is decoded.
+// more: nobody's profiles wait until another's large one is decoded. While a profile
+// of a quiet tenant is on its way, others have half of them: its segment needs a
+// processor, too.
 //
 // Concurrency: all methods may overlap.
 type preparers struct {
@@ -21,6 +23,7 @@ type preparers struct {
 		sync.Mutex
 		free    []*profile.Preparer
 		taken   int
+		hurried int // profiles of quiet tenants on their way
 		holding map[warehouse.Tenant]int
 		waiting map[warehouse.Tenant][]chan *profile.Preparer // capacity 1 each, in the order of asking
 		turns   []warehouse.Tenant                            // who waits; the first is next
@@ -59,7 +62,20 @@ func (p *preparers) take(ctx context.Context, tenant warehouse.Tenant) (*profile
 
 // mayTake reports whether the tenant may have one more now.
 func (p *preparers) mayTake(tenant warehouse.Tenant) bool {
-	return p.mu.taken < p.most || p.mu.taken == p.most && p.mu.holding[tenant] == 0
+	held := p.mu.holding[tenant]
+	if p.mu.hurried > 0 && held >= max(1, p.most/2) {
+		return false
+	}
+	return p.mu.taken < p.most || p.mu.taken == p.most && held == 0
+}
+
+// hurry adds n to the profiles of quiet tenants that are on their way.
+func (p *preparers) hurry(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.hurried += n; p.mu.hurried == 0 {
+		p.serve()
+	}
 }
 
 // hand gives one to the tenant.
@@ -95,7 +111,7 @@ func (p *preparers) serve() {
 			if p.mu.taken > p.most {
 				return
 			}
-			i++ // the one more is for somebody else
+			i++ // it is for somebody else
 			continue
 		}
 		queue := p.mu.waiting[t]

@@ -166,7 +166,7 @@ func (p *push) isUnderWay() bool {
 	return false
 }
 
-func preparerCount() int { return max(2, runtime.NumCPU()) }
+func preparerCount() int { return max(2, runtime.GOMAXPROCS(0)) }
 
 // estimate guesses the memory a body takes once decoded: itself, its inflated
 // form by the gzip trailer (which counts modulo 2^32 and may lie, hence the

@@ -79,6 +79,7 @@ func (s *shard) enqueue(f *flight) bool {
 		s.mu.order = append(s.mu.order, t)
 		if now.Sub(s.mu.recent[t]) > quietFor {
 			s.mu.quiet = append(s.mu.quiet, t)
+			f.isQuiet = true
 		}
 	}
 	s.mu.queues[t] = append(q, f)

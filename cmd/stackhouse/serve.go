@@ -89,6 +89,7 @@ func serve(ctx context.Context, cfg *config, b budgets, points *failpoint.Points
 	if err != nil {
 		return err
 	}
+	spareProcessor()
 	started := func() {
 		if err := writeBanner(stdout, cfg, dir.path, addr, pgAddr); err != nil {
 			log.Warn("no banner", "err", err)
