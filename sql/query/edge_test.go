@@ -633,3 +633,20 @@ func TestLabelsThatDecideByPart(t *testing.T) {
 		}
 	}
 }
+
+// TestMappedFileIsCutShort: a fault in mapped bytes is an error, wherever it is met.
+func TestMappedFileIsCutShort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.one(tenantA, seriesOf(cpu, "api"), hour0.Start(), 1, "main")
+	local, err := w.sections.Acquire(t.Context(), p, warehouse.TableSamples)
+	require.NoError(t, err)
+	defer local.Release()
+	data, err := local.Map()
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(local.Path, 0))
+	err = guarded(func() error {
+		return block.ReadSampleColumns(data, nil, func(*block.SampleColumns) error { return nil })
+	})
+	require.Equal(t, warehouse.Corrupt, warehouse.KindOf(err), "%v", err)
+}

@@ -34,7 +34,6 @@ func (s *Service) readPart(ctx context.Context, wanted []target) ([]*sampleSlice
 		return nil, err
 	}
 	defer end()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // who cuts a mapped file short is told so
 	ts := wanted
 	if p.Rows() <= s.wholeRows && s.samples.hasRoom(p.Rows()*bytesPerSample) {
 		ts = allTargets(p)
@@ -47,7 +46,7 @@ func (s *Service) readPart(ctx context.Context, wanted []target) ([]*sampleSlice
 		}
 		return r.fill(c)
 	}
-	if err = block.ReadSampleColumns(data, r.wants, fill); err == nil {
+	if err = guarded(func() error { return block.ReadSampleColumns(data, r.wants, fill) }); err == nil {
 		err = r.check()
 	}
 	if err != nil {
@@ -89,6 +88,18 @@ func (s *Service) sampleBytes(ctx context.Context, p *warehouse.Part) (data []by
 		return nil, nil, err
 	}
 	return data, local.Release, nil
+}
+
+// guarded makes an error of a fault in mapped bytes: somebody has cut their file short
+// since it was verified.
+func guarded(read func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = warehouse.Errorf(warehouse.Corrupt, "the file changed while it was read: %v", p)
+		}
+	}()
+	return read()
 }
 
 // allTargets returns the datasets of a part that have samples.
