@@ -33,6 +33,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/stackhouse-db/stackhouse/cmd/internal/child"
 )
 
 // options are the command line.
@@ -109,7 +111,7 @@ type harness struct {
 	log     *slog.Logger
 	rng     *rand.Rand
 	points  []string // failpoints, in the order of their turn
-	server  *server
+	server  *child.Server
 	writers []*writer
 	ready   []time.Duration
 	reached map[string]int // kills at failpoints
@@ -178,7 +180,7 @@ var failFirst = map[string]string{
 // kill kills the server, at a failpoint or at a random time, and starts it again.
 func (h *harness) kill(ctx context.Context, point string) error {
 	if point != "" {
-		h.server.kill()
+		h.server.Kill()
 		setting := fmt.Sprintf("%s=kill@%d", point, 1+h.rng.IntN(4))
 		for prefix, first := range failFirst {
 			if strings.HasPrefix(point, prefix) {
@@ -189,9 +191,9 @@ func (h *harness) kill(ctx context.Context, point string) error {
 			return err
 		}
 		select {
-		case <-h.server.exited():
-			if !h.server.wasKilled() {
-				return fmt.Errorf("the server ended by itself at %s; see %s", point, h.server.log)
+		case <-h.server.Exited():
+			if !h.server.WasKilled() {
+				return fmt.Errorf("the server ended by itself at %s; see %s", point, h.server.Log)
 			}
 			h.reached[point]++
 		case <-time.After(6 * time.Second):
@@ -202,20 +204,20 @@ func (h *harness) kill(ctx context.Context, point string) error {
 	} else {
 		select {
 		case <-time.After(time.Duration(100+h.rng.IntN(2500)) * time.Millisecond):
-		case <-h.server.exited():
-			return fmt.Errorf("the server ended by itself; see %s", h.server.log)
+		case <-h.server.Exited():
+			return fmt.Errorf("the server ended by itself; see %s", h.server.Log)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	h.server.kill()
+	h.server.Kill()
 	return h.start(ctx, "")
 }
 
 // start starts the server and waits until it is ready, or was killed by the
 // failpoint on the way.
 func (h *harness) start(ctx context.Context, failpoint string) error {
-	took, err := h.server.start(ctx, failpoint)
+	took, err := startServer(ctx, h.server, failpoint)
 	if err == nil && took > 0 {
 		h.ready = append(h.ready, took)
 	}

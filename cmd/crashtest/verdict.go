@@ -57,7 +57,7 @@ func (h *harness) verdict(ctx context.Context) (*report, error) {
 			return nil, fmt.Errorf("ask in SQL: %w", err)
 		}
 	}
-	if err := h.server.stop(); err != nil {
+	if err := h.server.Stop(); err != nil {
 		return nil, err
 	}
 	raw, err := h.readObjects(ctx, r)
@@ -155,7 +155,7 @@ func eachLine(path string, fn func(words []string) error) error {
 
 // askAPI asks for a series of each id.
 func (h *harness) askAPI(ctx context.Context, tenant string) (view, error) {
-	client := querierv1connect.NewQuerierServiceClient(http.DefaultClient, "http://"+h.server.http)
+	client := querierv1connect.NewQuerierServiceClient(http.DefaultClient, "http://"+h.server.HTTP)
 	now := time.Now()
 	req := connect.NewRequest(&querierv1.SelectSeriesRequest{
 		ProfileTypeID: profileType, LabelSelector: `{service_name="` + service + `"}`, GroupBy: []string{"id"},
@@ -178,7 +178,7 @@ func (h *harness) askAPI(ctx context.Context, tenant string) (view, error) {
 }
 
 func (h *harness) askSQL(ctx context.Context, tenant string) (view, error) {
-	host, port, err := net.SplitHostPort(h.server.pg)
+	host, port, err := net.SplitHostPort(h.server.PG)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (h *harness) askSQL(ctx context.Context, tenant string) (view, error) {
 // readObjects reads what a stopped server's index says is live, without its query
 // engines.
 func (h *harness) readObjects(ctx context.Context, r *report) (map[string]view, error) {
-	bucket, err := object.NewFilesystem(filepath.Join(h.server.dir, "bucket"))
+	bucket, err := object.NewFilesystem(filepath.Join(h.server.Dir, "bucket"))
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (h *harness) readObjects(ctx context.Context, r *report) (map[string]view, 
 		return nil, err
 	}
 	defer func() { _ = sections.Close() }()
-	meta, err := metastore.Open(metastore.Options{Dir: filepath.Join(h.server.dir, "metastore"), Retention: 31 * 24 * time.Hour})
+	meta, err := metastore.Open(metastore.Options{Dir: filepath.Join(h.server.Dir, "metastore"), Retention: 31 * 24 * time.Hour})
 	if err != nil {
 		return nil, err
 	}

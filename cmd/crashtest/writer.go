@@ -39,7 +39,7 @@ type writer struct {
 
 func newWriter(h *harness, n int) (*writer, error) {
 	w := &writer{
-		number: n, tenant: tenants[n%len(tenants)], url: "http://" + h.server.http, ended: make(chan struct{}),
+		number: n, tenant: tenants[n%len(tenants)], url: "http://" + h.server.HTTP, ended: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second},
 	}
 	var err error
