@@ -41,7 +41,7 @@ var imports = map[string]string{
 var layers = map[string][]string{
 	"warehouse": {
 		"warehouse",
-		"warehouse/failpoint warehouse/inflate",
+		"warehouse/failpoint warehouse/inflate warehouse/turn",
 		"warehouse/profile warehouse/object warehouse/flame",
 		"warehouse/block",
 		"warehouse/segment warehouse/cache",

@@ -58,7 +58,7 @@ func (p *push) prepareAll(ctx context.Context) {
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(len(p.raws), p.in.preparers.most) - 1 {
+	for range min(len(p.raws), p.in.preparers.turns.Most) - 1 {
 		wg.Go(work)
 	}
 	work()

@@ -40,6 +40,7 @@ type config struct {
 	LimitLabelNameBytes  int  `name:"limits.label-name-bytes" default:"1024" placeholder:"N" group:"limits" help:"Longest label name (default ${default})."`
 	LimitLabelValueBytes int  `name:"limits.label-value-bytes" default:"2048" placeholder:"N" group:"limits" help:"Longest label value (default ${default})."`
 	LimitSampleLabels    int  `name:"limits.sample-labels" default:"100" placeholder:"N" group:"limits" help:"Most labels of one sample (default ${default})."`
+	LimitWaitingQueries  int  `name:"limits.waiting-queries" default:"100" placeholder:"N" group:"limits" help:"Most flame graph queries of one tenant that wait for their turn (default ${default})."`
 
 	SelfProfiling bool   `name:"self-profiling" default:"true" negatable:"" help:"Send the server's own profiles to itself, as service stackhouse (on unless switched off)."`
 	LogLevel      level  `name:"log.level" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (default ${default})."`
@@ -96,6 +97,7 @@ func (c *config) validateLimits() error {
 		{"label-name-bytes", int64(c.LimitLabelNameBytes)},
 		{"label-value-bytes", int64(c.LimitLabelValueBytes)},
 		{"sample-labels", int64(c.LimitSampleLabels)},
+		{"waiting-queries", int64(c.LimitWaitingQueries)},
 	} {
 		if l.value < 1 {
 			return fmt.Errorf("limits.%s: %d is too small: the least is 1", l.name, l.value)

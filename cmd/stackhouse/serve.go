@@ -166,7 +166,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	symbols.Register(reg)
 	n.questions, err = query.New(query.Options{
 		Index: index{n.meta}, Sections: sections, Symbols: symbols, Engine: n.engine,
-		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples,
+		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples, MaxWaiting: cfg.LimitWaitingQueries,
 		Logger: component("query"), Registry: reg,
 	})
 	if err != nil {

@@ -569,7 +569,7 @@ func TestMetricsAreNamedAndHelped(t *testing.T) {
 	require.Error(t, err)
 	fams, err := reg.Gather()
 	require.NoError(t, err)
-	require.Len(t, fams, 5)
+	require.Len(t, fams, 7)
 	outcomes := map[string]float64{}
 	for _, f := range fams {
 		require.True(t, strings.HasPrefix(f.GetName(), "stackhouse_query_"), f.GetName())

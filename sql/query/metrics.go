@@ -42,6 +42,18 @@ func newMetrics(reg prometheus.Registerer, s *Service) *metrics {
 		return m
 	}
 	reg.MustRegister(m.queries, m.duration)
+	for name, help := range map[string]string{
+		"running": "Questions about stacktraces that are worked on.",
+		"waiting": "Questions about stacktraces that wait for their turn.",
+	} {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "stackhouse_query_" + name, Help: help}, func() float64 {
+			running, waiting := s.turns.Count()
+			if name == "running" {
+				return float64(running)
+			}
+			return float64(waiting)
+		}))
+	}
 	registerCache(reg, "samples", &s.samples.counter, s.samples.sizeBytes)
 	registerCache(reg, "series", &s.series.counter, func() int64 { return s.series.sizeBytes() + s.defs.sizeBytes() })
 	return m

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
+	"github.com/stackhouse-db/stackhouse/warehouse/turn"
 )
 
 // Index knows the live objects.
@@ -57,6 +58,14 @@ type Options struct {
 	// none. See docs/adr/0010-small-sections-in-memory.md.
 	SmallRows int64
 
+	// MaxRunning bounds the questions about stacktraces that are worked on at once;
+	// more wait, tenants in turn. Default two for each processor.
+	MaxRunning int
+
+	// MaxWaiting bounds those of one tenant that wait; more are refused with a
+	// Limit error. Default 100.
+	MaxWaiting int
+
 	// NoRollups leaves out the totals that final blocks carry: tests compare the
 	// answers with and without.
 	NoRollups bool
@@ -77,6 +86,12 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.SampleCacheBytes, 256<<20)
 	setDefault(&o.SmallRows, 4<<20)
 	setDefault(&o.SmallProfiles, 1<<20)
+	if o.MaxRunning <= 0 {
+		o.MaxRunning = 2 * runtime.GOMAXPROCS(0)
+	}
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = 100
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -98,6 +113,7 @@ type Service struct {
 	defs    *definitions
 	samples *sampleCache
 	loaded  *loadedSymbols
+	turns   *turn.Turns
 	metrics *metrics
 	workers int // goroutines of one query
 
@@ -116,6 +132,7 @@ func New(opts Options) (*Service, error) {
 		defs:    newDefinitions(opts.SeriesCacheBytes / 2),
 		samples: newSampleCache(opts.SampleCacheBytes),
 		loaded:  newLoadedSymbols(),
+		turns:   &turn.Turns{Most: opts.MaxRunning, MaxWaiting: opts.MaxWaiting},
 		workers: runtime.GOMAXPROCS(0),
 
 		wholeRows:  wholeRows,

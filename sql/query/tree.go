@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -40,7 +41,15 @@ func (s *Service) Pprof(ctx context.Context, sel Selection) (out *profile.Profil
 
 // withStacks calls fn with the sums of the selection by stacktrace, all of which
 // symbols knows. fn may change ids and values.
+//
+// It waits for its turn, for this is what keeps all processors busy and takes memory
+// for every stacktrace. Questions that the index or the series answer do not wait
+// behind it.
 func (s *Service) withStacks(ctx context.Context, sel *Selection, fn func(symbols *flame.Symbols, ids []warehouse.StacktraceID, values []int64) error) error {
+	if err := s.turns.Take(ctx, sel.Tenant); err != nil {
+		return cmp.Or(ctxError(ctx), err)
+	}
+	defer s.turns.Give(sel.Tenant)
 	v, err := s.view(ctx, sel.Tenant, sel.Range)
 	if err != nil {
 		return err
