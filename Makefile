@@ -77,6 +77,11 @@ fuzz: deps ## run every fuzz target for T=30s each
 bench: deps ## run benchmarks; PKG=./warehouse/flame BENCH=Build
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
+.PHONY: bench-suite
+bench-suite: build ## measure the server from outside and compare with docs/bench; ARGS="-scale small -stages ingest,query -record"
+	go build -o .bin/benchtest ./cmd/benchtest
+	.bin/benchtest -binary bin/stackhouse $(ARGS)
+
 .PHONY: bench-diff
 bench-diff: deps $(BENCHSTAT) ## compare benchmarks with BASE=main; give PKG and BENCH
 	@set -e; dir=$$(mktemp -d); trap 'git worktree remove --force "$$dir/base"; rm -rf "$$dir"' EXIT; \
