@@ -48,6 +48,7 @@ var layers = map[string][]string{
 	},
 	"sql": {
 		"sql/engine sql/lex",
+		"sql/confined",
 		"sql/plan sql/macro sql/catalog",
 		"sql/worker sql/query",
 		"sql/statement",

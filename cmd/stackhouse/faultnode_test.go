@@ -156,7 +156,7 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 		return err
 	}
 	n.statements, err = statement.New(statement.Options{
-		Index: index{n.meta}, Sections: n.sections, Query: n.questions, Catalog: pgCatalog, SectionDirs: dirs,
+		Index: index{n.meta}, Sections: n.sections, Query: n.questions, Catalog: pgCatalog, SectionDirs: dir.sectionDirs,
 		MemoryBytes: b.sql, TempDir: dir.file(tempDir), Registry: n.registry,
 	})
 	if err != nil {

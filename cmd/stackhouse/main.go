@@ -26,9 +26,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == sqlWorker {
+		os.Exit(confined.Exit())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal is not caught any more
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

@@ -191,13 +191,18 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 		return nil, err
 	}
 
+	starter, err := newStarter(component("sql"))
+	if err != nil {
+		return nil, err
+	}
+	n.addResource("worker processes", starter)
 	pgCatalog, err := catalog.New()
 	if err != nil {
 		return nil, err
 	}
 	n.statements, err = statement.New(statement.Options{
 		Index: index{n.meta}, Sections: sections, Query: n.questions, Catalog: pgCatalog,
-		SectionDirs: []string{dir.file(cacheDir), dir.file(bucketDir)},
+		SectionDirs: dir.sectionDirs, Starter: starter,
 		MemoryBytes: b.sql, TempDir: dir.file(tempDir),
 		Logger: component("sql"), Registry: reg,
 	})

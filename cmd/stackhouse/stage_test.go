@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -12,9 +13,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is the main function of worker processes, too: a server in this process
+// starts them from this program.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == sqlWorker {
+		os.Exit(confined.Exit())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // journal records what stages do, in order.
 type journal struct {

@@ -2,14 +2,12 @@ package statement
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
-	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
 // catalogue is PostgreSQL's catalogue, built when a statement first names something
@@ -88,9 +86,6 @@ func (c *catalogue) build(ctx context.Context) error {
 	defer i.Close()
 	var l loader = c.source
 	if c.dir != "" {
-		if err := os.MkdirAll(c.dir, 0o750); err != nil {
-			return warehouse.Errorf(warehouse.Unavailable, "build catalog: %w", err)
-		}
 		if l, err = c.source.Save(ctx, i, filepath.Join(c.dir, catalogFile)); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/sql/worker"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
@@ -23,13 +24,13 @@ type rows struct {
 	mu struct {
 		sync.Mutex
 		run   *running
-		inner *engine.Rows
+		inner worker.Rows
 		timer *time.Timer
 		ended error // io.EOF after the last row
 	}
 }
 
-func newRows(run *running, inner *engine.Rows, begin time.Time) *rows {
+func newRows(run *running, inner worker.Rows, begin time.Time) *rows {
 	r := &rows{begin: begin}
 	r.mu.Lock() // the timer may fire before it is stored
 	defer r.mu.Unlock()

@@ -3,11 +3,13 @@ package statement
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/sql/query"
 	"github.com/stackhouse-db/stackhouse/sql/worker"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -21,8 +23,13 @@ type Options struct {
 	Query    *query.Service   // evaluates product functions
 	Catalog  *catalog.Catalog // nil: statements can name nothing of PostgreSQL's catalogue
 
-	// SectionDirs are the folders in which Sections keeps files.
-	SectionDirs []string
+	// SectionDirs returns the folders in which Sections keeps a tenant's files.
+	SectionDirs func(warehouse.Tenant) []string
+
+	// Starter starts the processes in which statements are parsed, planned and run.
+	// nil: in this process, where a statement can crash it and cannot always be
+	// stopped.
+	Starter *confined.Starter
 
 	MemoryBytes  int64  // of all workers together; default 1 GiB
 	Threads      int    // of one statement; default half of the cores, at least two if there are so many
@@ -70,9 +77,12 @@ func New(opts Options) (*Service, error) {
 	c := &catalogue{source: opts.Catalog}
 	if opts.TempDir != "" {
 		c.dir = filepath.Join(opts.TempDir, "catalog")
+		if err := os.MkdirAll(c.dir, 0o750); err != nil { // before any worker is opened, which decides what it may read
+			return nil, warehouse.Errorf(warehouse.Unavailable, "new statement service: %w", err)
+		}
 	}
 	workers, err := worker.New(worker.Options{
-		Catalog: c, CatalogDir: c.dir, Dirs: opts.SectionDirs, MemoryBytes: opts.MemoryBytes, Threads: opts.Threads,
+		Catalog: c, CatalogDir: c.dir, Dirs: opts.SectionDirs, Starter: opts.Starter, MemoryBytes: opts.MemoryBytes, Threads: opts.Threads,
 		PerTenant: opts.PerTenant, TempDir: opts.TempDir, MaxTempBytes: opts.MaxTempBytes,
 		Logger: opts.Logger, Registry: opts.Registry,
 	})

@@ -100,7 +100,7 @@ func newWorld(t testing.TB) *world {
 // service opens a service over the world.
 func (w *world) service(change func(*Options)) *Service {
 	w.t.Helper()
-	opts := Options{Index: w, Sections: w.sections, Query: w.query, Catalog: w.catalog, SectionDirs: []string{w.dir},
+	opts := Options{Index: w, Sections: w.sections, Query: w.query, Catalog: w.catalog, SectionDirs: func(warehouse.Tenant) []string { return []string{w.dir} },
 		MemoryBytes: 512 << 20, Threads: 1, PerTenant: 2, TempDir: w.t.TempDir()}
 	if change != nil {
 		change(&opts)

@@ -3,12 +3,12 @@ package worker
 import (
 	"context"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
-	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/sql/macro"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -18,14 +18,16 @@ import (
 // Concurrency: one statement at a time.
 type Executor struct {
 	instance
-	temp  string   // its folder for what does not fit into memory, or ""
-	made  []string // tables of the statement before, with their schemas
-	bound map[warehouse.Table]bool
+	tenant  warehouse.Tenant
+	opts    *Options
+	temp    string   // its folder for what does not fit into memory, or ""
+	missing []string // folders that it may read and that did not exist when it was opened
+	made    []string // tables of the statement before, with their schemas
+	bound   map[warehouse.Table]bool
 }
 
 func openExecutor(tenant warehouse.Tenant, o *Options) (*Executor, error) {
-	e := &Executor{bound: map[warehouse.Table]bool{}}
-	opts := engine.Options{Threads: o.Threads, MemoryBytes: o.memoryEach(), AllowedDirs: slices.Concat(o.Dirs, o.catalogDirs()), MaxTempBytes: o.MaxTempBytes}
+	e := &Executor{tenant: tenant, opts: o}
 	if o.TempDir != "" {
 		var err error
 		if err = os.MkdirAll(o.TempDir, 0o750); err == nil {
@@ -34,24 +36,58 @@ func openExecutor(tenant warehouse.Tenant, o *Options) (*Executor, error) {
 		if err != nil {
 			return nil, warehouse.Errorf(warehouse.Unavailable, "open worker: %w", err)
 		}
-		opts.TempDir = e.temp
 	}
-	ix, err := engine.OpenInstance(opts, settings...)
-	if err != nil {
+	if err := e.open(); err != nil {
 		e.removeTemp()
-		return nil, err
-	}
-	e.instance = instance{Instance: ix, database: Database(tenant), catalog: o.Catalog}
-	if err := e.fill(createEmpty() + createViews() + macro.Clock()); err != nil {
-		e.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
+// open opens the instance, for the folders that exist now.
+func (e *Executor) open() error {
+	o := e.opts
+	dirs := o.dirs(e.tenant)
+	e.missing = nil
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); err != nil {
+			e.missing = append(e.missing, dir+string(filepath.Separator))
+		}
+	}
+	db, err := o.openDatabase(e.tenant, confined.Instance{
+		Threads: o.Threads, MemoryBytes: o.memoryEach(), ReadDirs: dirs, TempDir: e.temp, MaxTempBytes: o.MaxTempBytes, Settings: settings,
+	})
+	if err != nil {
+		return err
+	}
+	e.instance = instance{database: db, name: Database(e.tenant), catalog: o.Catalog}
+	e.made, e.bound = nil, map[warehouse.Table]bool{}
+	if err := e.fill(createEmpty() + createViews() + macro.Clock()); err != nil {
+		e.database.Close()
+		return err
+	}
+	return nil
+}
+
+// reach opens the instance again when a job has files in a folder that did not exist
+// before: what a process may read is decided once.
+func (e *Executor) reach(job *Job) error {
+	for _, files := range job.Relations {
+		for _, file := range files {
+			for _, dir := range e.missing {
+				if strings.HasPrefix(file, dir) {
+					e.database.Close()
+					return e.open()
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // Close frees the executor and what it spilled.
 func (e *Executor) Close() {
-	e.Instance.Close()
+	e.database.Close()
 	e.removeTemp()
 }
 
@@ -95,7 +131,10 @@ type Call struct {
 //
 // Ownership: the caller closes the rows before the next job, and keeps the files
 // until then.
-func (e *Executor) Run(ctx context.Context, job Job) (*engine.Rows, error) {
+func (e *Executor) Run(ctx context.Context, job Job) (Rows, error) {
+	if err := e.reach(&job); err != nil {
+		return nil, err
+	}
 	if err := e.SetSession(ctx, job.Session); err != nil {
 		return nil, err
 	}
@@ -105,16 +144,16 @@ func (e *Executor) Run(ctx context.Context, job Job) (*engine.Rows, error) {
 		}
 	}
 	for _, c := range job.Calls {
-		if err := e.Append(ctx, e.database, CallSchema, c.Table, c.Rows); err != nil {
+		if err := e.Append(ctx, e.name, CallSchema, c.Table, c.Rows); err != nil {
 			return nil, err
 		}
 	}
 	for _, s := range job.System {
-		if err := e.Append(ctx, e.database, catalog.SystemSchemaName, s.Relation.Name, s.Rows); err != nil {
+		if err := e.Append(ctx, e.name, catalog.SystemSchemaName, s.Relation.Name, s.Rows); err != nil {
 			return nil, err
 		}
 	}
-	return e.Query(ctx, job.Text)
+	return e.query(ctx, job.Text)
 }
 
 // prepare returns the statements that bind a job's relations and make the tables of

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
@@ -26,8 +27,13 @@ type Options struct {
 	Catalog    Catalog
 	CatalogDir string
 
-	// Dirs are the folders of section files.
-	Dirs []string
+	// Dirs returns the folders of a tenant's section files. nil: it has none.
+	Dirs func(warehouse.Tenant) []string
+
+	// Starter starts the processes in which statements are parsed, planned and run.
+	// nil: in this process, where a statement can crash it and cannot always be
+	// stopped.
+	Starter *confined.Starter
 
 	// MemoryBytes is the memory of all workers together. Default 1 GiB.
 	MemoryBytes int64
@@ -89,4 +95,11 @@ func (o *Options) catalogDirs() []string {
 		return nil
 	}
 	return []string{o.CatalogDir}
+}
+
+func (o *Options) dirs(t warehouse.Tenant) []string {
+	if o.Dirs == nil {
+		return o.catalogDirs()
+	}
+	return append(o.Dirs(t), o.catalogDirs()...)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/sql/macro"
 	"github.com/stackhouse-db/stackhouse/sql/plan"
@@ -24,15 +25,17 @@ type Planner struct {
 }
 
 func openPlanner(tenant warehouse.Tenant, o *Options) (*Planner, error) {
-	ix, err := engine.OpenInstance(engine.Options{Threads: 1, MemoryBytes: plannerMemory, AllowedDirs: o.catalogDirs()},
-		append(settings[:len(settings):len(settings)], engine.Setting{Name: "disabled_optimizers", Value: quoteText(plan.DisabledOptimizers)})...)
+	db, err := o.openDatabase(tenant, confined.Instance{
+		Threads: 1, MemoryBytes: plannerMemory, ReadDirs: o.catalogDirs(),
+		Settings: append(settings[:len(settings):len(settings)], engine.Setting{Name: "disabled_optimizers", Value: quoteText(plan.DisabledOptimizers)}),
+	})
 	if err != nil {
 		return nil, err
 	}
-	p := &Planner{instance{Instance: ix, database: Database(tenant), catalog: o.Catalog}}
+	p := &Planner{instance{database: db, name: Database(tenant), catalog: o.Catalog}}
 	err = p.fill(createTables() + createSystem(catalog.SystemRelations()...) + createViews() + createFunctions() + macro.Clock())
 	if err != nil {
-		ix.Close()
+		db.Close()
 		return nil, err
 	}
 	return p, nil
@@ -50,7 +53,7 @@ func (p *Planner) Plan(ctx context.Context, text string) (string, error) {
 
 // Row runs a statement that reads no relation, and calls fn with its only row.
 func (p *Planner) Row(ctx context.Context, text string, fn func(arrow.RecordBatch) error) error {
-	rows, err := p.Query(ctx, text)
+	rows, err := p.query(ctx, text)
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func (p *Planner) Row(ctx context.Context, text string, fn func(arrow.RecordBatc
 
 // Lines runs a statement and returns the last column of its rows as text.
 func (p *Planner) Lines(ctx context.Context, text string) (out []string, err error) {
-	rows, err := p.Query(ctx, text)
+	rows, err := p.query(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -89,21 +92,21 @@ func (p *Planner) Lines(ctx context.Context, text string) (out []string, err err
 
 // instance is what planners and executors have in common.
 type instance struct {
-	*engine.Instance
-	database string
-	catalog  Catalog
-	loaded   bool // the catalogue is there
+	database
+	name    string // of the tenant's database
+	catalog Catalog
+	loaded  bool // the catalogue is there
 }
 
 // Database returns the name of the tenant's database.
-func (i *instance) Database() string { return i.database }
+func (i *instance) Database() string { return i.name }
 
 // fill makes the tenant's database from a script, and locks the settings.
 func (i *instance) fill(script string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	if err := i.Exec(ctx, createDatabase(i.database)+script); err != nil {
-		return warehouse.Errorf(warehouse.Internal, "fill instance of tenant %s: %w", i.database, err)
+	if err := i.Exec(ctx, createDatabase(i.name)+script); err != nil {
+		return warehouse.Errorf(warehouse.Internal, "fill instance of tenant %s: %w", i.name, err)
 	}
 	return i.Lock(ctx)
 }
@@ -112,10 +115,10 @@ func (i *instance) fill(script string) error {
 // of PostgreSQL's catalogue load it first, once.
 func (i *instance) SetSession(ctx context.Context, s Session) error {
 	if s.Catalog != nil && !i.loaded && i.catalog != nil {
-		if err := i.catalog.Load(ctx, i.Instance); err != nil {
+		if err := i.catalog.Load(ctx, i.database); err != nil {
 			return err
 		}
-		path := quoteName(i.database) + "." + schemaPublic + "," + catalog.Database + ".main"
+		path := quoteName(i.name) + "." + schemaPublic + "," + catalog.Database + ".main"
 		if err := i.Exec(ctx, "SET search_path = "+quoteText(path)); err != nil {
 			return err
 		}

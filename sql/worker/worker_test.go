@@ -80,7 +80,8 @@ func TestExecutorIsConfined(t *testing.T) {
 	t.Parallel()
 	outside := filepath.Join(t.TempDir(), "x.csv")
 	require.NoError(t, os.WriteFile(outside, []byte("a\n1\n"), 0o600))
-	p := open(t, func(o *Options) { o.Dirs = []string{t.TempDir()} })
+	dir := t.TempDir()
+	p := open(t, func(o *Options) { o.Dirs = func(warehouse.Tenant) []string { return []string{dir} } })
 	e, release, err := p.Executor(t.Context(), "t")
 	require.NoError(t, err)
 	defer release()
@@ -150,7 +151,7 @@ func TestRunBindsFiles(t *testing.T) {
 		return path
 	}
 	x, y := file("x.parquet", 1, 2, 3), file("y.parquet", 2, 3, 4)
-	p := open(t, func(o *Options) { o.Dirs = []string{filepath.Dir(dir)} })
+	p := open(t, func(o *Options) { o.Dirs = func(warehouse.Tenant) []string { return []string{filepath.Dir(dir)} } })
 	e, release, err := p.Executor(t.Context(), "t")
 	require.NoError(t, err)
 	defer release()

@@ -1,0 +1,121 @@
+package confined
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+
+	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/warehouse"
+)
+
+// openRequest says which instance to open, and what the process keeps.
+type openRequest struct {
+	Threads      int
+	MemoryBytes  int64
+	TempDir      string
+	MaxTempBytes int64
+	ReadDirs     []string
+	Settings     []engine.Setting
+	DataBytes    int64 // RLIMIT_DATA; 0 is none
+	Niceness     int
+}
+
+// Report says what a process gave up before it opened its instance.
+type Report struct {
+	Landlock int    // version of the kernel's Landlock; 0: it has none, files are open to the process
+	Seccomp  bool   // system calls are filtered
+	Problem  string // why something is missing, or ""
+}
+
+// appendRequest says where rows go.
+type appendRequest struct{ Database, Schema, Table string }
+
+// wireError is an error on its way to the parent.
+type wireError struct {
+	Fault  *engine.Fault `json:",omitempty"`
+	Kind   warehouse.Kind
+	Text   string
+	Broken bool // the instance is
+}
+
+func encodeError(err error, broken bool) []byte {
+	e := wireError{Kind: warehouse.KindOf(err), Text: err.Error(), Broken: broken}
+	if f := (*engine.Fault)(nil); errors.As(err, &f) {
+		e.Fault = f
+	}
+	return mustJSON(e)
+}
+
+func decodeError(body []byte) (err error, broken bool) { //nolint:revive // the error is the value
+	var e wireError
+	if err := json.Unmarshal(body, &e); err != nil {
+		return warehouse.Errorf(warehouse.Internal, "read the answer of a worker: %w", err), true
+	}
+	if e.Fault != nil {
+		return e.Fault, e.Broken
+	}
+	return &warehouse.Error{Kind: e.Kind, Text: e.Text}, e.Broken
+}
+
+func mustJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(warehouse.Bug("encode %T: %v", v, err))
+	}
+	return data
+}
+
+// newBatchWriter begins an Arrow stream.
+func newBatchWriter(w io.Writer, schema *arrow.Schema) *ipc.Writer {
+	return ipc.NewWriter(w, ipc.WithSchema(schema))
+}
+
+// encodeBatches writes batches of a schema as an Arrow stream.
+func encodeBatches(schema *arrow.Schema, batches ...arrow.RecordBatch) ([]byte, error) {
+	var b bytes.Buffer
+	w := newBatchWriter(&b, schema)
+	for _, rec := range batches {
+		if err := w.Write(rec); err != nil {
+			return nil, err
+		}
+	}
+	err := w.Close()
+	return b.Bytes(), err
+}
+
+// decodeBatches reads them. Each batch is the caller's to release.
+func decodeBatches(data []byte) (schema *arrow.Schema, batches []arrow.RecordBatch, err error) {
+	r, err := ipc.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Release()
+	for {
+		rec, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return r.Schema(), batches, nil
+		}
+		if err != nil {
+			for _, b := range batches {
+				b.Release()
+			}
+			return nil, nil, err
+		}
+		rec.Retain()
+		batches = append(batches, rec)
+	}
+}
+
+// ctxError gives the end of a context its kind.
+func ctxError(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return warehouse.Errorf(warehouse.Deadline, "query instance: %w", ctx.Err())
+	}
+	return warehouse.Errorf(warehouse.Canceled, "query instance: %w", ctx.Err())
+}
