@@ -32,6 +32,12 @@ type config struct {
 	MergeAge   period `name:"compaction.segment-age" default:"5s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
 	CacheBytes share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
 
+	SQLTimeout  period `name:"sql.timeout" default:"10m" placeholder:"TIME" group:"sql" help:"How long a statement may take, its rows unread or not (default ${default})."`
+	SQLMaxBytes size   `name:"sql.max-bytes" default:"0" placeholder:"SIZE" group:"sql" help:"Most stored bytes that a statement may read, as planned; one that needs more is refused. 0: no limit (default ${default})."`
+	SQLTemp     size   `name:"sql.temp-bytes" default:"4GiB" placeholder:"SIZE" group:"sql" help:"Most temporary space of one statement (default ${default})."`
+	SQLSlow     period `name:"sql.slow" default:"10s" placeholder:"TIME" group:"sql" help:"Statements that take at least so long are logged, without their literals; 0: none (default ${default})."`
+	SQLAudit    bool   `name:"sql.audit" group:"sql" help:"Log every statement: tenant, user, fingerprint, outcome, rows, bytes and time; never a literal."`
+
 	LimitProfileBytes    size `name:"limits.profile-bytes" default:"32MiB" placeholder:"SIZE" group:"limits" help:"Largest profile, unpacked; above it a profile is refused (default ${default})."`
 	LimitSamples         int  `name:"limits.samples" default:"1000000" placeholder:"N" group:"limits" help:"Most samples of a profile; above it a profile is refused (default ${default})."`
 	LimitDepth           int  `name:"limits.depth" default:"4096" placeholder:"N" group:"limits" help:"Deepest stacktrace; a deeper one keeps its root side and is flagged (default ${default})."`
@@ -72,6 +78,12 @@ func (c *config) validate() error {
 		return fmt.Errorf("compaction.final-after: %s is negative", c.FinalAfter)
 	case c.MergeAge < 0:
 		return fmt.Errorf("compaction.segment-age: %s is negative", c.MergeAge)
+	case c.SQLTimeout <= 0:
+		return fmt.Errorf("sql.timeout: %s is too short", c.SQLTimeout)
+	case c.SQLSlow < 0:
+		return fmt.Errorf("sql.slow: %s is negative", c.SQLSlow)
+	case c.SQLTemp < 1:
+		return fmt.Errorf("sql.temp-bytes: some space is needed, 256MiB is little")
 	case c.DataDir == "":
 		return fmt.Errorf("data-dir: a directory is needed")
 	case c.Roles != "all":

@@ -203,6 +203,8 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	n.statements, err = statement.New(statement.Options{
 		Index: index{n.meta}, Sections: sections, Query: n.questions, Catalog: pgCatalog,
 		SectionDirs: dir.sectionDirs, Starter: starter,
+		Timeout: time.Duration(cfg.SQLTimeout), MaxScanBytes: int64(cfg.SQLMaxBytes), MaxTempBytes: int64(cfg.SQLTemp),
+		Slow: time.Duration(cfg.SQLSlow), Audit: cfg.SQLAudit,
 		MemoryBytes: b.sql, TempDir: dir.file(tempDir),
 		Logger: component("sql"), Registry: reg,
 	})

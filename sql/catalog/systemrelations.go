@@ -42,6 +42,20 @@ var systemRelations = []Relation{
 		},
 	},
 	{
+		Name: "queries", System: true, Kind: Table,
+		Comment: "one row for each statement of the tenant that runs, this one included",
+		Columns: []Column{
+			{Name: "id", Type: bigint, Comment: "number of the statement since the server started"},
+			{Name: "user", Type: text, Comment: "who sent it"},
+			{Name: "pid", Type: integer, Comment: "pg_backend_pid() of its session"},
+			{Name: "since", Type: timestamp, Comment: "when it began"},
+			{Name: "rows", Type: bigint, Comment: "rows that its client has read so far"},
+			{Name: "bytes", Type: bigint, Comment: "size of the sections that it reads, in bytes"},
+			{Name: "fingerprint", Type: text, Comment: "the same for statements that differ in literals and space only, as in the log"},
+			{Name: "statement", Type: text, Comment: "its text, with a question mark for every literal"},
+		},
+	},
+	{
 		Name: "segments", System: true, Kind: Table,
 		Comment: "one row for each segment and hour in it: what was pushed and is not merged yet",
 		Columns: slices.Clip(systemPartColumns),

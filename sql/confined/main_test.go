@@ -12,7 +12,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == workerArgument {
 		os.Exit(Exit())
 	}
+	if len(os.Args) == 4 && os.Args[1] == breachArgument {
+		os.Exit(breach(os.Args[2], os.Args[3]))
+	}
 	goleak.VerifyTestMain(m)
 }
 
-const workerArgument = "worker"
+const (
+	workerArgument = "worker"
+	breachArgument = "breach"
+)

@@ -21,6 +21,7 @@ type openRequest struct {
 	TempDir      string
 	MaxTempBytes int64
 	ReadDirs     []string
+	EngineDirs   []string // what DuckDB itself lets through, where that is not ReadDirs
 	Settings     []engine.Setting
 	DataBytes    int64 // RLIMIT_DATA; 0 is none
 	Niceness     int

@@ -225,11 +225,11 @@ func (p *Process) watch(ctx context.Context, number uint32) (stop func()) {
 				patience = timer.C
 				p.interrupt(number)
 			case <-patience:
-				p.kill(ctxError(ctx))
+				p.kill(&Killed{Shortage: Patience, err: ctxError(ctx)})
 				return
 			case <-tick.C:
 				if n := residentBytes(p.PID()); p.maxBytes > 0 && n > p.maxBytes {
-					p.kill(warehouse.Errorf(warehouse.Limit, "the statement's worker took %d MiB of memory, the limit is %d MiB", n>>20, p.maxBytes>>20))
+					p.kill(&Killed{Shortage: Memory, err: warehouse.Errorf(warehouse.Limit, "the statement took %d MiB of memory, the limit is %d MiB", n>>20, p.maxBytes>>20)})
 					return
 				}
 			}
@@ -275,31 +275,14 @@ func (p *Process) verdict(err error) error {
 	state := p.cmd.ProcessState
 	status, _ := state.Sys().(syscall.WaitStatus)
 	said := p.stderr.String()
+	k := &Killed{Shortage: Crash, err: warehouse.Errorf(warehouse.Limit, "the statement ended its worker (%s): %w", state, err), said: firstLine(said)}
 	switch {
-	case isOutOfMemory(said):
-		return warehouse.Errorf(warehouse.Limit, "the statement's worker was out of memory (%s)", state)
+	case isOutOfMemory(said), status.Signaled() && status.Signal() == syscall.SIGKILL: // the latter by the system, when memory is short
+		k.Shortage = Memory
 	case status.Signaled() && status.Signal() == syscall.SIGXFSZ:
-		return warehouse.Errorf(warehouse.Limit, "the statement's worker filled its temporary space (%s)", state)
-	case status.Signaled() && status.Signal() == syscall.SIGKILL:
-		return warehouse.Errorf(warehouse.Limit, "the statement's worker was killed, as the system does when memory is short")
+		k.Shortage = Space
+	case status.Signaled() && status.Signal() == syscall.SIGXCPU:
+		k.Shortage = Patience
 	}
-	return &Crash{State: state.String(), Said: said, cause: err}
+	return k
 }
-
-// Crash says that a worker ended by itself while it ran a statement.
-type Crash struct {
-	State string // "signal: segmentation fault", …
-	Said  string // first line of what it wrote before, or ""
-	cause error
-}
-
-// Error returns a sentence.
-func (c *Crash) Error() string {
-	if c.Said != "" {
-		return "the statement ended its worker: " + c.State + ": " + c.Said
-	}
-	return "the statement ended its worker: " + c.State
-}
-
-// Unwrap gives the error its kind: the statement did it, the data is as it was.
-func (c *Crash) Unwrap() error { return &warehouse.Error{Kind: warehouse.Limit, Text: c.Error()} }

@@ -150,7 +150,8 @@ func TestStubbornStatementIsKilled(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	_, err := all(ctx, p, "SELECT levenshtein(repeat('ab', 100000), repeat('ba', 100000))")
-	require.Error(t, err)
+	var killed *Killed
+	require.ErrorAs(t, err, &killed)
 	assert.Contains(t, []warehouse.Kind{warehouse.Deadline, warehouse.Limit}, warehouse.KindOf(err), err)
 	assert.Less(t, time.Since(began), 5*time.Second)
 	assert.True(t, p.Broken())
@@ -187,8 +188,9 @@ func TestCrashIsAnError(t *testing.T) {
 		_ = syscall.Kill(p.PID(), syscall.SIGSEGV)
 	}()
 	_, err := all(t.Context(), p, "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b")
-	var crash *Crash
-	require.ErrorAs(t, err, &crash)
+	var killed *Killed
+	require.ErrorAs(t, err, &killed)
+	assert.Equal(t, Crash, killed.Shortage)
 	assert.Equal(t, warehouse.Limit, warehouse.KindOf(err))
 	assert.True(t, p.Broken())
 }
@@ -198,7 +200,9 @@ func TestCrashIsAnError(t *testing.T) {
 func TestParentsEndIsTheProcesses(t *testing.T) {
 	t.Parallel()
 	p := openProcess(t, nil)
-	go func() { _, _ = all(t.Context(), p, "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b") }()
+	go func() {
+		_, _ = all(t.Context(), p, "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b")
+	}()
 	time.Sleep(50 * time.Millisecond)
 	require.NoError(t, p.conn.Close())
 	select {

@@ -205,8 +205,12 @@ func (s *server) open(body []byte) (frameKind, []byte, error) {
 	if err != nil {
 		return 0, nil, warehouse.Errorf(warehouse.Internal, "confine worker: %w", err)
 	}
+	dirs := req.ReadDirs
+	if len(req.EngineDirs) > 0 {
+		dirs = req.EngineDirs
+	}
 	s.instance, err = engine.OpenInstance(engine.Options{
-		Threads: req.Threads, MemoryBytes: req.MemoryBytes, TempDir: req.TempDir, MaxTempBytes: req.MaxTempBytes, AllowedDirs: req.ReadDirs,
+		Threads: req.Threads, MemoryBytes: req.MemoryBytes, TempDir: req.TempDir, MaxTempBytes: req.MaxTempBytes, AllowedDirs: dirs,
 	}, req.Settings...)
 	if err != nil {
 		return 0, nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -84,6 +85,7 @@ func asError(err error, text string, original func(int) int) *Error {
 	var done *Error
 	var l *located
 	var f *engine.Fault
+	var killed *confined.Killed
 	switch {
 	case errors.As(err, &l):
 		if l.offset >= 0 {
@@ -92,6 +94,8 @@ func asError(err error, text string, original func(int) int) *Error {
 		return l.err
 	case errors.As(err, &done):
 		return done
+	case errors.As(err, &killed):
+		return killedError(killed)
 	case errors.As(err, &f):
 		e := faultError(f)
 		if f.Offset >= 0 {
@@ -129,6 +133,21 @@ func kindError(err error) *Error {
 		e.SQLState = stateInsufficientService
 	default:
 		e.SQLState = stateInternal
+	}
+	return e
+}
+
+// killedError says why a statement's worker ended with it.
+func killedError(k *confined.Killed) *Error {
+	e := kindError(k)
+	e.Detail = "The statement's worker was ended; the next statement has a new one."
+	switch k.Shortage {
+	case confined.Memory:
+		e.SQLState, e.Message, e.Hint = stateOutOfMemory, "out of memory: "+k.Error(), "Ask for a shorter time range, fewer columns or fewer groups, or raise --memory."
+	case confined.Space:
+		e.SQLState, e.Message, e.Hint = stateDiskFull, "out of disk space for intermediate results", "Ask for a shorter time range, fewer columns or fewer groups."
+	case confined.Crash:
+		e.SQLState, e.Message = stateTooComplex, "the statement is too much for the SQL engine, which ended"
 	}
 	return e
 }

@@ -35,12 +35,18 @@ func (s *Service) Execute(ctx context.Context, sess *Session, p *Prepared, args 
 
 func (s *Service) execute(ctx context.Context, sess *Session, p *prepared, args []any) (Rows, error) {
 	run := &running{service: s, sess: sess, prepared: p, deadline: time.Now().Add(s.opts.Timeout)}
-	err := run.bind(args)
+	var err error
+	if run.entry, err = s.ledger.begin(sess, p.source.client); err != nil {
+		return nil, run.fail(err)
+	}
+	err = run.bind(args)
 	if err == nil {
 		err = run.plan(ctx)
 	}
 	if err == nil && p.explain == planOf {
-		return run.explained(ctx)
+		rows, err := run.explained(ctx)
+		run.entry.end(err, &run.stats)
+		return rows, err
 	}
 	var rows Rows
 	if err == nil {
@@ -48,7 +54,9 @@ func (s *Service) execute(ctx context.Context, sess *Session, p *prepared, args 
 	}
 	if err != nil {
 		run.free()
-		return nil, run.fail(err)
+		err := run.fail(err)
+		run.entry.end(err, &run.stats)
+		return nil, err
 	}
 	return rows, nil
 }
@@ -61,6 +69,7 @@ type running struct {
 	sess     *Session
 	prepared *prepared
 	deadline time.Time
+	entry    *entry
 
 	values []string // of parameters, as expressions
 	text   edited   // what runs

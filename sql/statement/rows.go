@@ -58,6 +58,7 @@ func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		return nil, r.mu.ended
 	}
 	r.mu.run.stats.Rows += rec.NumRows()
+	r.mu.run.entry.progress(&r.mu.run.stats)
 	return rec, nil
 }
 
@@ -93,6 +94,10 @@ func (r *rows) end(why error) {
 		why = nil // whoever closes rows has what it wanted
 	}
 	run.service.metrics.ended(why)
+	if errors.Is(why, io.EOF) {
+		why = nil
+	}
+	run.entry.end(why, &run.stats)
 }
 
 // Stats says what the statement cost so far.

@@ -41,6 +41,13 @@ type Options struct {
 	// planning. Default 0: no limit.
 	MaxScanBytes int64
 
+	// Audit logs every statement: tenant, user, fingerprint, outcome, rows, bytes and
+	// time; never a literal. Those that ended their worker are logged anyway.
+	Audit bool
+
+	// Slow is how long a statement takes that is logged as a slow one. Default 0: none.
+	Slow time.Duration
+
 	// Timeout ends a statement, its rows unread or not. Default 10 minutes.
 	Timeout time.Duration
 
@@ -58,6 +65,7 @@ type Service struct {
 	workers *worker.Pools
 	metrics *metrics
 	catalog *catalogue
+	ledger  *ledger
 }
 
 // New returns a Service. It starts no goroutine: see Run.
@@ -89,7 +97,7 @@ func New(opts Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{opts: opts, workers: workers, metrics: newMetrics(opts.Registry), catalog: c}, nil
+	return &Service{opts: opts, workers: workers, metrics: newMetrics(opts.Registry), catalog: c, ledger: newLedger(&opts)}, nil
 }
 
 // Run frees workers that are idle, until ctx is done.

@@ -61,6 +61,8 @@ func (r *running) systemRows() []worker.SystemRows {
 		switch name {
 		case "jobs":
 			b.jobs(r.snapshot, r.sess.Tenant)
+		case "queries":
+			b.queries(r.service.ledger, r.sess.Tenant)
 		case "segments":
 			b.parts(r.snapshot, r.sess.Tenant, func(p *warehouse.Part) bool { return p.Level == warehouse.LevelSegment })
 		case "blocks":
@@ -69,6 +71,13 @@ func (r *running) systemRows() []worker.SystemRows {
 		out = append(out, worker.SystemRows{Relation: relation, Rows: b.finish()})
 	}
 	return out
+}
+
+// queries appends the tenant's running statements.
+func (b *systemBuilder) queries(l *ledger, t warehouse.Tenant) {
+	for _, e := range l.list(t) {
+		b.add(int64(e.id), e.user, int(e.pid), warehouse.MicrosOf(e.since), e.rows, e.bytes, e.who.fingerprint, e.shape) //nolint:gosec // far from 2^63
+	}
 }
 
 // systemBuilder collects the rows of a relation of the schema system, value by value
