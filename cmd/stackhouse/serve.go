@@ -195,7 +195,6 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	if err != nil {
 		return nil, err
 	}
-	n.addResource("worker processes", starter)
 	pgCatalog, err := catalog.New()
 	if err != nil {
 		return nil, err

@@ -106,10 +106,13 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close frees the workers. Those of running statements are freed when their rows are
+// Close frees the workers, and the starter. Those of running statements are freed when their rows are
 // closed. Later statements are Unavailable.
 func (s *Service) Close() error {
 	s.workers.Close()
+	if s.opts.Starter != nil {
+		return s.opts.Starter.Close()
+	}
 	return nil
 }
 
