@@ -44,17 +44,27 @@ const (
 	// framePayload, and one value has at most 4 GiB in DuckDB, which nobody's limit
 	// of memory lets through.
 	maxFrame = 1 << 30
+
+	smallBody = 4 << 10 // is copied behind its head, so that both are one write
+	trusted   = 4 << 20 // is allocated at once, on the word of a header
 )
 
 func writeFrame(w io.Writer, f frame) error {
 	if len(f.body) > maxFrame-frameHeader {
 		return fmt.Errorf("a message has %d bytes, the limit is %d", len(f.body), maxFrame)
 	}
-	head := make([]byte, 0, 4+frameHeader+len(f.body))
+	head := make([]byte, 0, 4+frameHeader)
 	head = binary.LittleEndian.AppendUint32(head, uint32(frameHeader+len(f.body))) //nolint:gosec // bounded above
 	head = append(head, byte(f.kind))
 	head = binary.LittleEndian.AppendUint32(head, f.number)
-	_, err := w.Write(append(head, f.body...))
+	if len(f.body) < smallBody {
+		_, err := w.Write(append(head, f.body...))
+		return err
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	_, err := w.Write(f.body)
 	return err
 }
 
@@ -71,6 +81,11 @@ func readFrame(r io.Reader) (frame, error) {
 	}
 	f := frame{kind: frameKind(head[4]), number: binary.LittleEndian.Uint32(head[5:])}
 	left := int(size) - frameHeader
+	if left <= trusted {
+		f.body = make([]byte, left)
+		_, err := io.ReadFull(r, f.body)
+		return f, err
+	}
 	for left > 0 {
 		n := min(left, 1<<20)
 		start := len(f.body)

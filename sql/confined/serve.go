@@ -61,7 +61,8 @@ type server struct {
 	done     chan struct{} // closed when nobody answers any more
 	instance *engine.Instance
 	rows     *engine.Rows
-	sentRows bool // since the query began
+	sentRows bool         // since the query began
+	out      bytes.Buffer // of the frame that is being made
 
 	mu struct {
 		sync.Mutex
@@ -269,15 +270,16 @@ func (s *server) next(ctx context.Context) (frameKind, []byte, error) {
 	if s.rows == nil {
 		return 0, nil, warehouse.Errorf(warehouse.Internal, "there are no rows to read")
 	}
-	var out bytes.Buffer
-	w := newBatchWriter(&out, s.rows.Schema())
+	s.out.Reset()
+	out := &s.out
+	w := newBatchWriter(out, s.rows.Schema())
 	began := time.Now()
 	for n := 0; n == 0 || s.sentRows && out.Len() < framePayload && time.Since(began) < frameTime; n++ {
 		rec, err := s.rows.Next(ctx)
 		switch {
 		case err == nil:
 		case n > 0:
-			return s.sendBatches(w, &out)
+			return s.sendBatches(w)
 		case errors.Is(err, engine.ErrDone):
 			return answerDone, nil, nil
 		default:
@@ -288,7 +290,7 @@ func (s *server) next(ctx context.Context) (frameKind, []byte, error) {
 		}
 	}
 	s.sentRows = true
-	return s.sendBatches(w, &out)
+	return s.sendBatches(w)
 }
 
 // batchWriter is an Arrow stream that is being written.
@@ -297,11 +299,11 @@ type batchWriter interface {
 	Close() error
 }
 
-func (s *server) sendBatches(w batchWriter, out *bytes.Buffer) (frameKind, []byte, error) {
+func (s *server) sendBatches(w batchWriter) (frameKind, []byte, error) {
 	if err := w.Close(); err != nil {
 		return 0, nil, warehouse.Errorf(warehouse.Internal, "encode rows: %w", err)
 	}
-	return answerOK, out.Bytes(), nil
+	return answerOK, s.out.Bytes(), nil
 }
 
 func (s *server) closeRows() {
