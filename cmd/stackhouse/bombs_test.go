@@ -136,17 +136,18 @@ func TestBombs(t *testing.T) {
 	stop := make(chan struct{})
 	var probing sync.WaitGroup
 	probing.Go(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
 		for {
 			select {
 			case <-stop:
 				return
-			default:
+			case <-tick.C:
 			}
 			took := measureProbe(t, probe, 1)
 			mu.Lock()
 			beside = append(beside, took...)
 			mu.Unlock()
-			time.Sleep(20 * time.Millisecond)
 		}
 	})
 

@@ -43,6 +43,8 @@ type Process struct {
 	killed atomic.Pointer[error] // why we killed it
 	ended  chan struct{}         // closed when it has
 	once   sync.Once
+
+	onClose func(*Process) // nil: nobody wants to know
 }
 
 func newProcess(cmd *exec.Cmd, conn *os.File, stderr *lastWords) *Process {
@@ -83,6 +85,9 @@ func (p *Process) Close() {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		_ = p.conn.Close()
+		if p.onClose != nil {
+			p.onClose(p)
+		}
 	})
 }
 
@@ -277,11 +282,11 @@ func (p *Process) verdict(err error) error {
 	said := p.stderr.String()
 	k := &Killed{Shortage: Crash, err: warehouse.Errorf(warehouse.Limit, "the statement ended its worker (%s): %w", state, err), said: firstLine(said)}
 	switch {
-	case isOutOfMemory(said), status.Signaled() && status.Signal() == syscall.SIGKILL: // the latter by the system, when memory is short
+	case isOutOfMemory(said), status.Signal() == syscall.SIGKILL: // the latter by the system, when memory is short
 		k.Shortage = Memory
-	case status.Signaled() && status.Signal() == syscall.SIGXFSZ:
+	case status.Signal() == syscall.SIGXFSZ:
 		k.Shortage = Space
-	case status.Signaled() && status.Signal() == syscall.SIGXCPU:
+	case status.Signal() == syscall.SIGXCPU:
 		k.Shortage = Patience
 	}
 	return k

@@ -3,8 +3,11 @@ package confined
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -183,11 +186,11 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestCrashIsAnError(t *testing.T) {
 	t.Parallel()
 	p := openProcess(t, nil)
-	go func() {
-		time.Sleep(100 * time.Millisecond)
-		_ = syscall.Kill(p.PID(), syscall.SIGSEGV)
-	}()
-	_, err := all(t.Context(), p, "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b")
+	failed := make(chan error, 1)
+	go func() { _, err := all(t.Context(), p, longStatement); failed <- err }()
+	p.waitBusy(t)
+	require.NoError(t, syscall.Kill(p.PID(), syscall.SIGSEGV))
+	err := <-failed
 	var killed *Killed
 	require.ErrorAs(t, err, &killed)
 	assert.Equal(t, Crash, killed.Shortage)
@@ -200,10 +203,8 @@ func TestCrashIsAnError(t *testing.T) {
 func TestParentsEndIsTheProcesses(t *testing.T) {
 	t.Parallel()
 	p := openProcess(t, nil)
-	go func() {
-		_, _ = all(t.Context(), p, "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b")
-	}()
-	time.Sleep(50 * time.Millisecond)
+	go func() { _, _ = all(t.Context(), p, longStatement) }()
+	p.waitBusy(t)
 	require.NoError(t, p.conn.Close())
 	select {
 	case <-p.ended:
@@ -223,4 +224,22 @@ func TestTempSpaceIsGivenBack(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
 	assert.Empty(t, files)
+}
+
+// longStatement takes an hour.
+const longStatement = "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b"
+
+// waitBusy waits until the process computes.
+func (p *Process) waitBusy(t *testing.T) {
+	t.Helper()
+	ticks := func() int {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+		require.NoError(t, err)
+		_, rest, _ := strings.Cut(string(data), ") ")
+		n, err := strconv.Atoi(strings.Fields(rest)[11]) // utime
+		require.NoError(t, err)
+		return n
+	}
+	before := ticks()
+	require.Eventually(t, func() bool { return ticks() > before+5 }, 30*time.Second, time.Millisecond)
 }

@@ -43,6 +43,7 @@ type Starter struct {
 	mu struct {
 		sync.Mutex
 		spare    *Process
+		live     map[*Process]struct{} // opened and not closed
 		filling  bool
 		started  bool
 		closed   bool
@@ -110,7 +111,29 @@ func (s *Starter) Open(ctx context.Context, in Instance) (*Process, error) {
 		return nil, err
 	}
 	s.report(report)
+	p.onClose = s.forget
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.live == nil {
+		s.mu.live = map[*Process]struct{}{}
+	}
+	s.mu.live[p] = struct{}{}
 	return p, nil
+}
+
+func (s *Starter) forget(p *Process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.live, p)
+}
+
+// Kill ends all processes at once, whatever they do. Their owners close them.
+func (s *Starter) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.mu.live {
+		p.kill(errClosed)
+	}
 }
 
 // report logs once what processes are confined by.

@@ -11,6 +11,7 @@
 //	flamegraph.go the rows of product functions, by the profiling API's code
 //	system.go     the rows of the schema system, from the snapshot
 //	rows.go       rows as they are made; explain.go for EXPLAIN
+//	ledger.go     which statements run, and what became of the others; shapeOf.go
 //	error.go      whatever fails, as an *[Error] with its SQLSTATE and place
 //
 // # Guarantees
@@ -25,6 +26,6 @@
 // # Not its job
 //
 // It knows no session: BEGIN, SET, cursors and COPY are package pgwire's. It is no
-// sandbox: the check keeps statements to what they may name, but a statement runs in
-// this process, and DuckDB cannot always be stopped.
+// sandbox: the check keeps statements to what they may name; what they do with it is
+// bounded by the process that package confined runs them in.
 package statement

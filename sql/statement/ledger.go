@@ -66,7 +66,7 @@ func newLedger(o *Options) *ledger {
 //
 // Errors: one that is refused for what it did before.
 func (l *ledger) begin(sess *Session, text string) (*entry, error) {
-	shape := normalize(text)
+	shape := shapeOf(text)
 	e := &entry{who: culprit{sess.Tenant, fingerprint(shape)}, user: sess.User, pid: sess.PID, shape: shape, since: l.now(), ledger: l}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -109,11 +109,13 @@ func (s *Service) Run(ctx context.Context) error {
 // Close frees the workers, and the starter. Those of running statements are freed when their rows are
 // closed. Later statements are Unavailable.
 func (s *Service) Close() error {
-	s.workers.Close()
-	if s.opts.Starter != nil {
-		return s.opts.Starter.Close()
+	if s.opts.Starter == nil {
+		s.workers.Close()
+		return nil
 	}
-	return nil
+	s.opts.Starter.Kill() // all at once: each takes a while to give its memory back
+	s.workers.Close()
+	return s.opts.Starter.Close()
 }
 
 // workerSession is what an instance is told of a session.

@@ -17,7 +17,7 @@
 // # Not its job
 //
 // It trusts the text it is given: what a statement may do is for package statement to
-// check. It is no security boundary: an instance can crash its process, and a statement
-// can defy its interrupt. Planner and Executor exchange texts and Arrow batches only, so
-// that a confined process can take their place.
+// check. It is no security boundary itself: with a starter of processes (package
+// confined) instances live where they can harm nobody; without one an instance can
+// crash this process, and a statement can defy its interrupt.
 package worker

@@ -9,10 +9,10 @@ import (
 // maxShape bounds what is kept of a statement.
 const maxShape = 2000
 
-// normalize returns a statement's shape: its words in lower case, one space between
+// shapeOf returns a statement's shape: its words in lower case, one space between
 // tokens, and a question mark for every literal, of which lists have only the first.
 // Nothing of the values that a client sent is in it.
-func normalize(text string) string {
+func shapeOf(text string) string {
 	var out []string
 	size := 0
 	for _, t := range lex.Tokens(text) {
