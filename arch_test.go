@@ -41,10 +41,11 @@ var imports = map[string]string{
 var layers = map[string][]string{
 	"warehouse": {
 		"warehouse",
-		"warehouse/failpoint warehouse/inflate",
+		"warehouse/failpoint warehouse/inflate warehouse/space",
 		"warehouse/profile warehouse/object warehouse/flame",
 		"warehouse/block",
 		"warehouse/segment warehouse/cache",
+		"warehouse/scrub",
 	},
 	"sql": {
 		"sql/engine sql/lex",
