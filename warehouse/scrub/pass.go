@@ -72,6 +72,9 @@ func (s *Scrubber) Pass(ctx context.Context, e Events) (*Summary, error) {
 	if sum.Unread == 0 {
 		s.opts.Register.endPass(s.opts.Clock())
 	}
+	if all, err := s.targets(ctx); err == nil {
+		s.setOldest(all)
+	}
 	s.save()
 	return sum, nil
 }
