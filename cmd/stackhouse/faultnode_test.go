@@ -189,8 +189,8 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 	}
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
-		Status:   func(ctx context.Context) (*api.Status, error) { return n.status(ctx, n.registry) },
-		Admit: n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
+		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, n.registry) },
+		Admit:  n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
 		Info:     func() api.Info { return api.Info{} },
 		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,

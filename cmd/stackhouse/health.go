@@ -50,7 +50,7 @@ func (h *health) openHealth(o healthOptions) (err error) {
 	h.index = o.meta
 	h.scrubber, err = scrub.New(scrub.Options{
 		Index: scrubIndex{o.meta}, Bucket: o.bucket, Register: h.register, Copies: o.copies,
-		Every: o.every, IsBusy: newLoad().isBusy, Logger: o.component("scrub"), Registry: o.registry,
+		Every: o.every, IsBusy: newUsedShare().isBusy, Logger: o.component("scrub"), Registry: o.registry,
 	})
 	if err != nil {
 		return err

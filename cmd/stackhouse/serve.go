@@ -148,7 +148,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
 		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace),
 		OnDelete: func(id warehouse.ObjectID) { sections.Forget(id); n.register.Forget(id) },
-		Logger: component("metastore"), Registry: reg,
+		Logger:   component("metastore"), Registry: reg,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("--peer.listen: %s is in use by another process; stop it or choose another address", cfg.PeerListen)
@@ -199,7 +199,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.compactor, err = compactor.New(compactor.Options{
 		Jobs: n.meta, Sections: sections, Bucket: bucket, Name: "compactor", StopTimeout: undoJobs, Failpoints: points,
-		Room: n.roomForMerge,
+		Room:   n.roomForMerge,
 		Logger: component("compactor"), Registry: reg,
 	})
 	if err != nil {

@@ -166,7 +166,7 @@ func TestDutyCycle(t *testing.T) {
 				last = seen[id][0]
 			}
 		}
-		const reads = 5 * (3 + 1)           // and the descriptions
+		const reads = 5 * (3 + 1) // and the descriptions
 		require.Greater(t, last.Sub(start), (reads-5)*restFactor*100*time.Millisecond)
 		require.Less(t, last.Sub(start), 3*time.Minute)
 	})

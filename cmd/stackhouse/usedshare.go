@@ -11,10 +11,10 @@ import (
 // can wait does.
 const busyShare = 0.5
 
-// load measures how much of the machine the process uses.
+// usedShare measures how much of the machine the process uses.
 //
 // Concurrency: all methods may be called at the same time.
-type load struct {
+type usedShare struct {
 	processors int // as the machine has them
 	clock      func() time.Time
 	used       func() time.Duration // of processors, since the start of the process
@@ -25,11 +25,13 @@ type load struct {
 	isHigh bool
 }
 
-func newLoad() *load { return &load{processors: runtime.NumCPU(), clock: time.Now, used: usedTime} }
+func newUsedShare() *usedShare {
+	return &usedShare{processors: runtime.NumCPU(), clock: time.Now, used: usedTime}
+}
 
 // isBusy reports whether the process used most of the machine since the last time that
 // it was asked, half a second ago or more.
-func (l *load) isBusy() bool {
+func (l *usedShare) isBusy() bool {
 	const shortest = 500 * time.Millisecond
 	now, used := l.clock(), l.used()
 	l.mu.Lock()
