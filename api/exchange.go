@@ -239,7 +239,8 @@ func (s *Server) log(r *http.Request, x *exchange, took time.Duration) {
 	switch {
 	case status == http.StatusInternalServerError:
 		level = slog.LevelError
-	case status > http.StatusInternalServerError && status != http.StatusNotImplemented:
+	case status == http.StatusNotImplemented, status == http.StatusInsufficientStorage: // logs may be on the full disk
+	case status > http.StatusInternalServerError:
 		level = slog.LevelWarn
 	}
 	if !s.logger.Enabled(r.Context(), level) {
