@@ -170,8 +170,9 @@ func (r *Register) load() {
 	r.changed = false
 }
 
-// Save writes the file if something has changed.
-func (r *Register) Save() error {
+// Save writes the file if something has changed. If it is to be durable, it survives a
+// power loss; whoever is in a hurry does without.
+func (r *Register) Save(durable bool) error {
 	if r.path == "" {
 		return nil
 	}
@@ -179,7 +180,7 @@ func (r *Register) Save() error {
 	if c == nil {
 		return nil
 	}
-	if err := writeFile(r.path, encodeContents(c)); err != nil {
+	if err := writeFile(r.path, encodeContents(c), durable); err != nil {
 		r.mu.Lock()
 		r.changed = true
 		r.mu.Unlock()
@@ -205,20 +206,26 @@ func (r *Register) contents() *contents {
 	return c
 }
 
-// writeFile puts a file in the place of another, whole or not at all.
-func writeFile(path string, data []byte) error {
+// writeFile puts a file in the place of another, whole or not at all if it is durable.
+func writeFile(path string, data []byte, durable bool) error {
 	temp := path + ".new"
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	if durable && err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(temp, path)
 	}
 	if err != nil {
 		_ = os.Remove(temp)
 		return err
+	}
+	if !durable {
+		return nil
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -127,7 +127,7 @@ func (s *Scrubber) look(ctx context.Context) {
 		p.last = now
 	}
 	p.lookAt = now.Add(max(lookEvery, 100*now.Sub(began)))
-	s.save()
+	s.save(true)
 }
 
 // endPass notes that a pass has ended, if every object was verified since the one

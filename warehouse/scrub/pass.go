@@ -56,7 +56,7 @@ func (s *Scrubber) Pass(ctx context.Context, e Events) (*Summary, error) {
 	for _, t := range all {
 		r, err := s.inspect(ctx, t, func(ctx context.Context, _ int64) error { return ctx.Err() })
 		if err := ctx.Err(); err != nil {
-			s.save()
+			s.save(false)
 			return nil, warehouse.Errorf(warehouse.KindOf(err), "scrub: %d of %d objects: %w", p.Objects, p.OfObjects, err)
 		}
 		sum.add(&r, err)
@@ -75,7 +75,7 @@ func (s *Scrubber) Pass(ctx context.Context, e Events) (*Summary, error) {
 	if all, err := s.targets(ctx); err == nil {
 		s.setOldest(all)
 	}
-	s.save()
+	s.save(true)
 	return sum, nil
 }
 

@@ -82,7 +82,7 @@ func New(o Options) (*Scrubber, error) {
 // Run verifies objects until ctx is done. It does not fail: what could not be read is
 // logged and read again later.
 func (s *Scrubber) Run(ctx context.Context) error {
-	defer s.save()
+	defer s.save(false)
 	for {
 		t, at := s.next(ctx)
 		if !s.sleepUntil(ctx, at) {
@@ -131,8 +131,8 @@ func (s *Scrubber) complain(err error) {
 	}
 }
 
-func (s *Scrubber) save() {
-	if err := s.opts.Register.Save(); err != nil {
+func (s *Scrubber) save(durable bool) {
+	if err := s.opts.Register.Save(durable); err != nil {
 		s.opts.Logger.Warn("when objects were verified could not be saved", "err", err)
 	}
 }

@@ -107,9 +107,11 @@ type Guard struct {
 	opts    Options
 	metrics *metrics
 
-	mu     sync.Mutex
-	disks  []Status
-	failed map[string]bool // folders that could not be measured, which was logged
+	looking sync.Mutex      // held while disks are measured, which may hang
+	failed  map[string]bool // disks that could not be measured, which was logged; under looking
+
+	mu    sync.Mutex
+	disks []Status
 }
 
 // New measures the disks once and returns their guard.
@@ -156,8 +158,8 @@ func (g *Guard) worst() State {
 
 // Look measures now.
 func (g *Guard) Look() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.looking.Lock()
+	defer g.looking.Unlock()
 	seen := map[uint64]bool{}
 	for _, d := range g.opts.Disks {
 		u, err := g.opts.Usage(d.Path)
@@ -179,6 +181,8 @@ func (g *Guard) Look() {
 
 // judge sets the state of a disk.
 func (g *Guard) judge(name string, u Usage) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	i := slices.IndexFunc(g.disks, func(s Status) bool { return s.Name == name })
 	if i < 0 {
 		i = len(g.disks)
