@@ -61,6 +61,11 @@ func (s *Server) routes() []route {
 		{path: "/debug/pprof/symbol", methods: get + " " + post, handler: http.HandlerFunc(debugSymbol)},
 		{path: "/debug/pprof/trace", methods: get, handler: http.HandlerFunc(debugTrace)},
 
+		// Operators.
+		{path: "/api/v1/admin/scrub", methods: post, handler: s.endpoint(s.adminScrub)},
+		{path: "/api/v1/admin/jobs", methods: get, handler: s.endpoint(s.adminJobs)},
+		{path: "/api/v1/admin/jobs/release", methods: post, handler: s.endpoint(s.adminReleaseJobs)},
+
 		// People.
 		{path: "/status", methods: get, handler: s.endpoint(s.status)},
 		{path: "/{$}", methods: get, handler: s.endpoint(s.page)},

@@ -26,6 +26,10 @@ type Server struct {
 	index   query.Index
 	isReady func(context.Context) error
 	storage func(context.Context) (*Status, error) // nil: not known
+	admit   func() error                           // nil: always
+	warn    func() []string
+	scrub   func(context.Context, func(ScrubEvent) error) error // nil: none
+	jobs    JobAdmin                                            // nil: none
 	info    func() Info
 	limits  Limits
 	logger  *slog.Logger
@@ -51,6 +55,10 @@ func New(opts Options) (*Server, error) {
 		index:   opts.Index,
 		isReady: opts.Ready,
 		storage: opts.Status,
+		admit:   opts.Admit,
+		warn:    opts.Warnings,
+		scrub:   opts.Scrub,
+		jobs:    opts.Jobs,
 		info:    opts.Info,
 		limits:  opts.Limits,
 		logger:  opts.Logger,

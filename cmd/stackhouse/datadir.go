@@ -18,6 +18,7 @@ const (
 	metastoreDir = "metastore"  // log and snapshots of the index
 	cacheDir     = "cache"      // copies of parts of objects; may be deleted
 	tempDir      = "tmp"        // what queries spill; emptied at start
+	scrubFile    = "SCRUB"      // when objects were verified; may be deleted
 	newFormat    = "FORMAT.new" // FORMAT while it is written
 )
 

@@ -30,6 +30,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 	"github.com/stackhouse-db/stackhouse/warehouse/object/objecttest"
+	"github.com/stackhouse-db/stackhouse/warehouse/space"
 )
 
 // faultSettings say how a faultNode is joined.
@@ -39,6 +40,9 @@ type faultSettings struct {
 	clock  func() time.Time // of the metastore; nil means time.Now
 	faulty bool             // nothing is read in place, and the bucket can be broken
 	forget bool             // what is decoded for one question is not kept for the next
+
+	scrubEvery time.Duration
+	usage      func(path string) (space.Usage, error) // of disks; nil asks the system
 }
 
 // faultNode is a node whose bucket belongs to the test.
@@ -106,13 +110,25 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 		bucket = n.faulty
 	}
 	bucket = object.Instrument(bucket, n.registry)
-	n.sections, err = cache.OpenSections(cache.SectionsOptions{Dir: dir.file(cacheDir), MaxBytes: 1 << 30, Bucket: bucket, Registry: n.registry})
+	n.openRegister(dir, log, n.registry)
+	n.sections, err = cache.OpenSections(cache.SectionsOptions{
+		Dir: dir.file(cacheDir), MaxBytes: 1 << 30, Bucket: bucket, OnVerdict: n.noteVerdict, Registry: n.registry,
+	})
 	if err != nil {
 		return nil, err
 	}
 	n.addResource("cache", n.sections)
 	n.meta, err = metastore.Open(metastore.Options{
-		Dir: dir.file(metastoreDir), Policy: s.policy, Bucket: bucket, OnDelete: n.sections.Forget, Clock: s.clock, Registry: n.registry,
+		Dir: dir.file(metastoreDir), Policy: s.policy, Bucket: bucket, Clock: s.clock, Registry: n.registry,
+		OnDelete: func(id warehouse.ObjectID) { n.sections.Forget(id); n.register.Forget(id) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = n.openHealth(healthOptions{
+		meta: n.meta, dir: dir, bucket: bucket, copies: n.sections, every: s.scrubEvery,
+		stop: percentOf(2), warn: percentOf(10), usage: s.usage,
+		component: func(string) *slog.Logger { return log }, registry: n.registry,
 	})
 	if err != nil {
 		return nil, err
@@ -125,12 +141,17 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 	}
 	n.compactor, err = compactor.New(compactor.Options{
 		Jobs: n.meta, Sections: n.sections, Bucket: bucket, StopTimeout: undoJobs,
-		Poll: 20 * time.Millisecond, Renew: 500 * time.Millisecond, Registry: n.registry,
+		Poll: 20 * time.Millisecond, Renew: 500 * time.Millisecond, Room: n.roomForMerge, Registry: n.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return n, n.openQueries(s, dir, b)
+}
+
+// percentOf is a threshold.
+func percentOf(percent int64) space.Threshold {
+	return func(total int64) int64 { return total * percent / 100 }
 }
 
 // openQueries opens what answers questions, and the edges.
@@ -145,7 +166,7 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 	}
 	n.addResource("engine", n.engine)
 	n.questions, err = query.New(query.Options{
-		Index: index{n.meta}, Sections: n.sections, Symbols: cache.NewSymbols(b.symbols), Engine: n.engine,
+		Index: index{n.meta, n.register}, Sections: n.sections, Symbols: cache.NewSymbols(b.symbols), Engine: n.engine,
 		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples, Registry: n.registry,
 	})
 	if err != nil {
@@ -156,7 +177,7 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 		return err
 	}
 	n.statements, err = statement.New(statement.Options{
-		Index: index{n.meta}, Sections: n.sections, Query: n.questions, Catalog: pgCatalog, SectionDirs: dirs,
+		Index: index{n.meta, n.register}, Sections: n.sections, Query: n.questions, Catalog: pgCatalog, SectionDirs: dirs,
 		MemoryBytes: b.sql, TempDir: dir.file(tempDir), Registry: n.registry,
 	})
 	if err != nil {
@@ -167,8 +188,9 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 		return err
 	}
 	n.api, err = api.New(api.Options{
-		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
-		Status:   func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
+		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
+		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, n.registry) },
+		Admit:  n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
 		Info:     func() api.Info { return api.Info{} },
 		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,

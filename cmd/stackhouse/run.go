@@ -23,6 +23,8 @@ type grammar struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
 	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
+	Scrub   scrubCmd   `cmd:"" help:"Read all that is stored and compare it with its checksums; exit status 1 if something is damaged."`
+	Jobs    jobsCmd    `cmd:"" help:"List the merges of a running server, and release those that were set aside."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Help    helpCmd    `cmd:"" help:"Show help for a command."`
 
@@ -96,6 +98,12 @@ func (p program) run(ctx context.Context, args []string) int {
 		return p.showSegments(&g.Segment.Show)
 	case "segment check":
 		return p.checkSegments(ctx, g.Segment.Check.Paths)
+	case "scrub":
+		return p.scrub(ctx, &g.Scrub)
+	case "jobs ls":
+		return p.listJobs(ctx, &g.Jobs.Ls)
+	case "jobs release":
+		return p.releaseJobs(ctx, &g.Jobs.Release)
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK
