@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -20,11 +21,12 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
-	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Show help for a command."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
+	Metastore metastoreCmd `cmd:"" help:"Look into the index of a data directory whose server is stopped."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Help      helpCmd      `cmd:"" help:"Show help for a command."`
 
 	ShowHelp helpFlag `name:"help" short:"h" help:"Show help."`
 }
@@ -87,7 +89,11 @@ func (p program) run(ctx context.Context, args []string) int {
 	case err != nil:
 		return p.fail(exitUsage, err)
 	}
-	switch parsed.Selected().Path() {
+	path := parsed.Selected().Path()
+	if name, ok := strings.CutPrefix(path, "metastore "); ok {
+		return p.metastore(ctx, name, &g.Metastore)
+	}
+	switch path {
 	case "serve":
 		return p.serve(ctx, &g.Serve.Settings)
 	case "config":
