@@ -23,6 +23,7 @@ const (
 type grammar struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Block     blockCmd     `cmd:"" help:"Look into stored blocks."`
 	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
 	Metastore metastoreCmd `cmd:"" help:"Look into the index of a data directory whose server is stopped."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
@@ -93,15 +94,17 @@ func (p program) run(ctx context.Context, args []string) int {
 	if name, ok := strings.CutPrefix(path, "metastore "); ok {
 		return p.metastore(ctx, name, &g.Metastore)
 	}
+	if name, ok := strings.CutPrefix(path, "block "); ok {
+		return p.block(ctx, name, &g.Block)
+	}
+	if name, ok := strings.CutPrefix(path, "segment "); ok {
+		return p.segment(ctx, name, &g.Segment)
+	}
 	switch path {
 	case "serve":
 		return p.serve(ctx, &g.Serve.Settings)
 	case "config":
 		return p.printConfig(&g.Config.Settings, settingFlags(parsed))
-	case "segment show":
-		return p.showSegments(&g.Segment.Show)
-	case "segment check":
-		return p.checkSegments(ctx, g.Segment.Check.Paths)
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK

@@ -68,7 +68,7 @@ func (c *partChecker) checkMeta(data []byte, sources []warehouse.ObjectID) {
 	c.report.Checks += 4
 	if p.Level == warehouse.LevelSegment {
 		c.addf(CheckMetaLevel, 0, "", warehouse.NoRow, "its level is %d, which is that of segments", p.Level)
-	} else if want := BlockDir(p); want != c.object {
+	} else if want := BlockDir(p); want != c.object && strings.HasPrefix(c.object, BlockPrefix) {
 		c.addf(CheckMetaPlace, 0, "", warehouse.NoRow, "it describes %s", want)
 	}
 	if again, err := EncodeMeta(p, sources); err != nil || string(again) != string(data) {
