@@ -25,7 +25,7 @@ func Check(data []byte, t warehouse.Table, rows int64) error {
 	c := checker{table: t, tab: tab, unique: t == warehouse.TableSeries || t == warehouse.TableStacktraces}
 	m, err := readMetadata(data, t, tab)
 	if err != nil {
-		return &fault{check: CheckFooter, row: warehouse.NoRow, err: err}
+		return asFault(CheckFooter, err)
 	}
 	if c.second, err = openSecond(data, t, tab, m); err != nil {
 		return c.corruptf("%w", err)
