@@ -49,7 +49,7 @@ func (o *Offline) CheckBucket(ctx context.Context, b object.Bucket, deep bool) (
 		return nil, warehouse.Errorf(warehouse.Corrupt, "check bucket: the state of %s is not known", o.Path)
 	}
 	c := &bucketCheck{Offline: o, bucket: b, deep: deep, out: &BucketReport{}, sizes: map[string]int64{}, live: map[warehouse.ObjectID]bool{}}
-	if err := b.List(ctx, "", c.listed); err != nil {
+	if err := b.List(ctx, "", func(a object.Attrs) error { return c.listed(ctx, a) }); err != nil {
 		return nil, err
 	}
 	for _, t := range o.View.Describe().Tenants {
@@ -76,7 +76,18 @@ type bucketCheck struct {
 	live   map[warehouse.ObjectID]bool
 }
 
-func (c *bucketCheck) listed(a object.Attrs) error {
+// listed notes a file. A listing may leave out how large it is.
+func (c *bucketCheck) listed(ctx context.Context, a object.Attrs) error {
+	if a.Size < 0 {
+		var err error
+		a, err = c.bucket.Stat(ctx, a.Name)
+		switch {
+		case warehouse.KindOf(err) == warehouse.NotFound:
+			return nil // it was deleted meanwhile
+		case err != nil:
+			return err
+		}
+	}
 	c.sizes[a.Name] = a.Size
 	return nil
 }

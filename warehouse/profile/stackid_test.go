@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,7 +21,8 @@ func TestIsStacktraceID(t *testing.T) {
 	for _, file := range files {
 		body, err := os.ReadFile(file)
 		require.NoError(t, err)
-		p, err := Prepare(&Raw{Labels: warehouse.LabelsOf("service_name", "s"), Body: body, Time: warehouse.MinTime.Time()}, DefaultLimits())
+		raw := Raw{Labels: warehouse.LabelsOf("service_name", "s"), Body: body, SampleTypes: DefaultSampleTypes(), Time: time.Unix(1e9, 0)}
+		p, err := new(Preparer).Prepare("acme", raw, 0, time.Unix(1e9, 0), DefaultLimits())
 		require.NoError(t, err, file)
 		unknown := 0
 		for _, id := range p.definitions.ids {
