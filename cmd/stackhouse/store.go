@@ -12,7 +12,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 )
@@ -57,16 +56,13 @@ func readDataDir(path string) error {
 	if err != nil {
 		return fmt.Errorf("data directory %q: %w", path, err)
 	}
-	err = (&dataDir{path: abs}).checkFormat(false)
+	err = (&dataDir{path: abs}).checkVersions()
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, statErr := os.Stat(abs); statErr == nil {
 			return fmt.Errorf("data directory %s is not Stackhouse's: it has no file %s; choose another with --data-dir, or a folder of objects with --bucket", abs, formatFile)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return metastore.CheckVersions(filepath.Join(abs, metastoreDir))
+	return err
 }
 
 // filterFlags pick what is of interest.
