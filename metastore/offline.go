@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -145,7 +146,7 @@ func (o *Offline) readLog(ctx context.Context, d *directory) error {
 	w, err := openLogWith(meta, copied, smallFile, meta.log)
 	o.Report.Checks++
 	if err != nil {
-		o.addf(CheckLogOpen, logDir, "%v", err)
+		o.addf(CheckLogOpen, logDir, "%s", strings.ReplaceAll(err.Error(), copied, d.join(logDir)))
 		return nil
 	}
 	defer w.Close() //nolint:errcheck // a copy

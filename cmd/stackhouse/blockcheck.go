@@ -140,10 +140,11 @@ func (c *objectChecker) note(r *warehouse.Report) {
 // skippedText says what could not be checked.
 func skippedText(r *warehouse.Report) string {
 	text := ""
-	for _, name := range []string{block.CheckStackID, block.CheckDefined} {
-		if n := r.Skipped[name]; n > 0 {
-			text += fmt.Sprintf(", %s not told %s", name, plural(n, "time"))
-		}
+	if n := r.Skipped[block.CheckStackID]; n > 0 {
+		text += fmt.Sprintf("; %s not told by their frames", plural(n, "stacktrace id"))
+	}
+	if n := r.Skipped[block.CheckDefined]; n > 0 {
+		text += fmt.Sprintf("; %s missing or damaged, and left out", plural(n, "table"))
 	}
 	return text
 }

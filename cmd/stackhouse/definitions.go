@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
@@ -16,7 +17,7 @@ import (
 // definitions checks, hour by hour, that every id is defined in a live object of its
 // dataset partition. Without an index, everything in the bucket counts as live.
 func (c *objectChecker) definitions(ctx context.Context, s *store, f *filterFlags) error {
-	parts, err := c.liveParts(ctx, s)
+	parts, sure, err := c.liveParts(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -37,6 +38,12 @@ func (c *objectChecker) definitions(ctx context.Context, s *store, f *filterFlag
 		}
 		hours++
 		from = to
+	}
+	if n := r.Skipped[block.CheckDefined]; n > 0 && sure {
+		r.Add(warehouse.Finding{
+			Check: metastore.CheckObjectMissing, Object: "definitions", Row: warehouse.NoRow,
+			Text: fmt.Sprintf("%s of live objects missing or damaged: \"stackhouse metastore check --deep\" tells which", plural(n, "table")),
+		})
 	}
 	c.nChecked-- // it is no object
 	c.result("definitions", fmt.Sprintf("%s of %s", plural(hours, "hour"), plural(len(parts), "part")), 0, &r)
@@ -60,16 +67,16 @@ func sectionsOf(ctx context.Context, s *store) func(p *warehouse.Part, t warehou
 	}
 }
 
-// liveParts returns the parts that the index has, or else those of all objects.
-func (c *objectChecker) liveParts(ctx context.Context, s *store) ([]*warehouse.Part, error) {
+// liveParts returns the parts that the index has, for sure, or else those of all
+// objects.
+func (c *objectChecker) liveParts(ctx context.Context, s *store) (parts []*warehouse.Part, sure bool, err error) {
 	known, err := c.known(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var parts []*warehouse.Part
 	if known.offline != nil {
 		eachPart(known.offline.View.Describe(), &filterFlags{}, func(p *warehouse.Part) { parts = append(parts, p) })
-		return parts, nil
+		return parts, true, nil
 	}
 	if err := eachBlock(ctx, s.bucket, block.BlockPrefix, func(b *storedBlock) error {
 		if b.part != nil {
@@ -77,7 +84,7 @@ func (c *objectChecker) liveParts(ctx context.Context, s *store) ([]*warehouse.P
 		}
 		return nil
 	}); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	err = s.bucket.List(ctx, block.SegmentPrefix, func(a object.Attrs) error {
 		seg, err := readStored(ctx, s.bucket, a)
@@ -89,5 +96,5 @@ func (c *objectChecker) liveParts(ctx context.Context, s *store) ([]*warehouse.P
 		}
 		return nil
 	})
-	return parts, err
+	return parts, false, err
 }

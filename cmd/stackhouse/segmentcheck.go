@@ -31,7 +31,10 @@ func (p program) checkSegments(ctx context.Context, cmd *segmentCheckCmd) int {
 	}
 	s, err := cmd.open()
 	if err == nil {
-		c.walk(filepath.Join(s.root, filepath.FromSlash(block.SegmentPrefix)))
+		dir := filepath.Join(s.root, filepath.FromSlash(block.SegmentPrefix))
+		if _, statErr := os.Stat(dir); !errors.Is(statErr, fs.ErrNotExist) { // it goes with the last segment
+			c.walk(dir)
+		}
 		if err = c.run(ctx); err == nil {
 			err = c.definitions(ctx, s, &filterFlags{})
 		}
