@@ -114,7 +114,7 @@ func shareLock(d *directory) (unlock func(), err error) {
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		_ = f.Close()
-		return nil, warehouse.Errorf(warehouse.Unavailable, "inspect metastore %s: a server uses it; stop it, or ask it: system.tables of SQL, and the page /status", d.path)
+		return nil, warehouse.Errorf(warehouse.Unavailable, "inspect metastore %s: a server uses it: stop it, or ask it (system.blocks, system.segments and system.jobs in SQL, and the page /status)", d.path)
 	case err != nil:
 		_ = f.Close()
 		return nil, warehouse.Errorf(warehouse.Unavailable, "inspect metastore: lock %s: %w", f.Name(), err)

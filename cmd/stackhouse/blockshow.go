@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 )
 
@@ -126,11 +127,7 @@ func writeBlock(out io.Writer, b *storedBlock, layouts []*block.Layout) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s: block %s, level %d\n", plainText(b.dir), b.part.Object, b.part.Level)
 	fmt.Fprintf(w, "%s, %s, %s in %s\n", plural(profilesOf(b.part), "profile"), plural(b.part.Rows(), "sample"), bytesText(b.bytes), plural(len(b.entries), "file"))
-	var sources []string
-	for _, id := range b.sources {
-		sources = append(sources, id.String())
-	}
-	fmt.Fprintf(w, "made of %s: %s\n", plural(len(sources), "object"), dash(strings.Join(sources, " ")))
+	fmt.Fprintf(w, "made of %s: %s\n", plural(len(b.sources), "object"), sourcesText(b.sources))
 	writePart(w, b.part)
 	if err := w.Flush(); err != nil {
 		return err
@@ -139,6 +136,19 @@ func writeBlock(out io.Writer, b *storedBlock, layouts []*block.Layout) error {
 		writeLayout(out, l)
 	}
 	return nil
+}
+
+// sourcesText returns the ids for people, at most three; JSON has all.
+func sourcesText(ids []warehouse.ObjectID) string {
+	const most = 3
+	var shown []string
+	for _, id := range ids[:min(most, len(ids))] {
+		shown = append(shown, id.String())
+	}
+	if more := len(ids) - most; more > 0 {
+		shown = append(shown, fmt.Sprintf("and %d more", more))
+	}
+	return dash(strings.Join(shown, ", "))
 }
 
 func writeLayout(out io.Writer, l *block.Layout) {

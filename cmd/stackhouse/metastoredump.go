@@ -111,7 +111,7 @@ func writeIndex(out io.Writer, o *metastore.Offline, f *filterFlags) {
 	writeEpochs(out, d, f)
 	writeJobs(out, d, f)
 	writeTombstones(out, d, f)
-	writeFates(out, "what became of ids, for an hour", d.Fates)
+	writeFates(out, "what became of ids in the last hour", d.Fates)
 	writeFates(out, "ids of orphans that can never become live", d.Fences)
 	writeBatches(out, d, f)
 }
@@ -218,14 +218,15 @@ func writeTombstones(out io.Writer, d *state.Description, f *filterFlags) {
 	t.end()
 }
 
+// writeFates counts verdicts; JSON has every id.
 func writeFates(out io.Writer, title string, list []state.FateDescription) {
-	t := newTextTable(out, title, "id", "verdict", "token")
+	verdicts := map[string]int{}
 	for _, x := range list {
-		token := "-"
-		if x.Token > 0 {
-			token = fmt.Sprint(x.Token)
-		}
-		t.row(x.ID, x.Verdict, token)
+		verdicts[x.Verdict]++
+	}
+	t := newTextTable(out, title, "verdict", "ids")
+	for _, v := range slices.Sorted(maps.Keys(verdicts)) {
+		t.row(v, verdicts[v])
 	}
 	t.end()
 }
