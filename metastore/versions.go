@@ -1,8 +1,11 @@
 package metastore
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,11 +64,12 @@ func checkSnapshotVersion(path string) error {
 // checkLogVersions looks at the commands in a file of the log, as far as its
 // frames can be followed.
 func checkLogVersions(path string) error {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil //nolint:nilerr // Open meets it too
 	}
-	return eachEntry(data, func(payload []byte) error {
+	defer f.Close()
+	return eachEntry(bufio.NewReaderSize(f, 64<<10), func(payload []byte) error {
 		e, err := decodeEntry(payload)
 		if err != nil || e.Type != raft.LogCommand {
 			return nil //nolint:nilerr // Open meets it too
@@ -88,30 +92,37 @@ func decodeEntry(payload []byte) (e raft.Log, err error) {
 	return e, err
 }
 
-// eachEntry calls fn with every entry in a file of the log; see logtail.go.
-func eachEntry(data []byte, fn func(payload []byte) error) error {
-	for at := logHeaderBytes; at+logFrameHeaderBytes <= len(data); {
-		kind, body := data[at], at+logFrameHeaderBytes
-		size := int(binary.LittleEndian.Uint32(data[at+4:]))
-		switch kind {
-		case walfile.FrameEntry:
-			if size > len(data)-body {
-				return nil
-			}
-			if err := fn(data[body : body+size]); err != nil {
-				return err
-			}
-		case walfile.FrameIndex:
+// eachEntry calls fn with every entry in a file of the log, up to its first frame
+// that is none: most of the last file is not written yet. See logtail.go.
+func eachEntry(r *bufio.Reader, fn func(payload []byte) error) error {
+	var payload bytes.Buffer
+	if _, err := r.Discard(logHeaderBytes); err != nil {
+		return nil //nolint:nilerr // Open meets it too
+	}
+	for {
+		var header [logFrameHeaderBytes]byte
+		if _, err := io.ReadFull(r, header[:]); err != nil {
+			return nil //nolint:nilerr // likewise
+		}
+		size := int64(binary.LittleEndian.Uint32(header[4:]))
+		switch header[0] {
+		case walfile.FrameEntry, walfile.FrameIndex:
 		case walfile.FrameCommit:
 			size = 0 // the number is a checksum
 		default:
 			return nil
 		}
 		const round = logFrameHeaderBytes - 1
-		at = body + (size+round)&^round
-		if at < body {
-			return nil
+		payload.Reset()
+		// CopyN takes memory as bytes arrive, not as the size promises.
+		if _, err := io.CopyN(&payload, r, (size+round)&^round); err != nil {
+			return nil //nolint:nilerr // likewise
+		}
+		if header[0] != walfile.FrameEntry {
+			continue
+		}
+		if err := fn(payload.Bytes()[:size]); err != nil {
+			return err
 		}
 	}
-	return nil
 }
