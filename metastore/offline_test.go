@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 	"hash/crc64"
 	"io/fs"
@@ -258,17 +259,13 @@ func TestNewerIsRefused(t *testing.T) {
 		want   []string
 	}{
 		{"FORMAT", func(t *testing.T, dir string) {
-			rewrite(t, filepath.Join(dir, formatFile), func(text []byte) []byte { return bytes.Replace(text, []byte("format 2"), []byte("format 3"), 1) })
-		}, []string{"metastore", "its format is 3, this build reads 1 to 2"}},
-		{"snapshot", func(t *testing.T, dir string) {
-			rewrite(t, filepath.Join(snapshotDirs(t, dir)[0], snapshotFile), func(data []byte) []byte {
-				data[9]++ // the first frame's payload begins with the version
-				n := int(data[0]) | int(data[1])<<8
-				sum := crc32.Update(crc32.Checksum(data[:5], castagnoli), castagnoli, data[9:9+n])
-				data[5], data[6], data[7], data[8] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
-				return data
+			rewrite(t, filepath.Join(dir, formatFile), func(text []byte) []byte {
+				return bytes.Replace(text, []byte("format 2"), fmt.Appendf(nil, "format %d", formatVersion+1), 1)
 			})
-		}, []string{"snapshot ", "state.bin", "its format version is 3, this build reads 1 to 2"}},
+		}, []string{"metastore", fmt.Sprintf("its format is %d, this build reads 1 to %d", formatVersion+1, formatVersion)}},
+		{"snapshot", func(t *testing.T, dir string) {
+			rewrite(t, filepath.Join(snapshotDirs(t, dir)[0], snapshotFile), newerSnapshot)
+		}, []string{"snapshot ", "state.bin", "its format version is ", "this build reads 1 to "}},
 		{"log entry", func(t *testing.T, dir string) {
 			appendEntries(t, dir, func(_ *logStore, last uint64) []*raft.Log {
 				data := state.Append(nil, 1, state.Expire{})
@@ -306,6 +303,20 @@ func TestNewerIsRefused(t *testing.T) {
 		})
 	}
 	require.NoError(t, CheckVersions(filepath.Join(t.TempDir(), "none")))
+}
+
+// newerSnapshot makes a snapshot one of the first version that is too new.
+func newerSnapshot(data []byte) []byte {
+	const head = 9 // of the first frame, whose payload begins with the version
+	for {
+		data[head]++
+		n := int(data[0]) | int(data[1])<<8
+		sum := crc32.Update(crc32.Checksum(data[:5], castagnoli), castagnoli, data[head:head+n])
+		data[5], data[6], data[7], data[8] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+		if state.CheckVersion(bytes.NewReader(data)) != nil {
+			return data
+		}
+	}
 }
 
 // reseal gives a command the right checksum.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	wal "github.com/hashicorp/raft-wal"
 	"github.com/stretchr/testify/require"
 
+	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 )
 
@@ -39,6 +41,14 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 		segment  = "bucket/segments/0/01M89E6RDVRF4ZQ0W201RNQFAX.seg"
 	)
 	serve := []string{"serve", "--http.listen=127.0.0.1:0", "--peer.listen=127.0.0.1:0", "--pg.listen=127.0.0.1:0", "--memory=1GiB", "--no-self-profiling", "--data-dir=DIR"}
+	newest := 1 // format of a metastore
+	for dir := t.TempDir(); ; newest++ {
+		text := fmt.Sprintf("stackhouse metastore\nformat %d\nnode node-1\nsince 2026-03-01T11:00:00Z\n", newest+1)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "FORMAT"), []byte(text), 0o600))
+		if metastore.CheckVersions(dir) != nil {
+			break
+		}
+	}
 	everyone := [][]string{
 		serve, {"metastore", "dump", "--data-dir=DIR"}, {"metastore", "check", "--data-dir=DIR"}, {"block", "ls", "--data-dir=DIR"},
 		{"block", "check", "--all", "--data-dir=DIR"}, {"segment", "ls", "--data-dir=DIR"}, {"segment", "check", "--all", "--data-dir=DIR"},
@@ -56,18 +66,21 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 			editFile(t, filepath.Join(dir, formatFile), func(b []byte) []byte { return bytes.Replace(b, []byte("block 1"), []byte("block 2"), 1) })
 		}, everyone, []string{"data directory DIR", "block format 2, this one reads up to 1"}},
 		{"metastore", func(t *testing.T, dir string) {
-			editFile(t, filepath.Join(dir, metastoreDir, "FORMAT"), func(b []byte) []byte { return bytes.Replace(b, []byte("format 2"), []byte("format 3"), 1) })
-		}, everyone, []string{"metastore DIR/metastore", "its format is 3, this build reads 1 to 2"}},
+			editFile(t, filepath.Join(dir, metastoreDir, "FORMAT"), func(b []byte) []byte {
+				return bytes.Replace(b, []byte("format 2"), fmt.Appendf(nil, "format %d", newest+1), 1)
+			})
+		}, everyone, []string{"metastore DIR/metastore", fmt.Sprintf("its format is %d, this build reads 1 to %d", newest+1, newest)}},
 		{"snapshot", func(t *testing.T, dir string) {
 			golden, err := os.ReadFile("../../testdata/metastore/v2/directory/snapshots/2-29-1795613200297/state.bin")
 			require.NoError(t, err)
-			n := binary.LittleEndian.Uint32(golden)
-			golden[9]++
-			binary.LittleEndian.PutUint32(golden[5:], castagnoliOf(golden[:5], golden[9:9+n]))
+			for n := binary.LittleEndian.Uint32(golden); state.CheckVersion(bytes.NewReader(golden)) == nil; {
+				golden[9]++ // the first frame's payload begins with the version
+				binary.LittleEndian.PutUint32(golden[5:], castagnoliOf(golden[:5], golden[9:9+n]))
+			}
 			path := filepath.Join(dir, metastoreDir, "snapshots", "9-999-1")
 			require.NoError(t, os.MkdirAll(path, 0o750))
 			require.NoError(t, os.WriteFile(filepath.Join(path, "state.bin"), golden, 0o600))
-		}, everyone, []string{"snapshot DIR/metastore/snapshots/9-999-1", "its format version is 3, this build reads 1 to 2"}},
+		}, everyone, []string{"snapshot DIR/metastore/snapshots/9-999-1", "its format version is ", "this build reads 1 to "}},
 		{"log entry", func(t *testing.T, dir string) {
 			data := state.Append(nil, 1, state.Expire{})
 			data[0]++

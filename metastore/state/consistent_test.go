@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"slices"
@@ -148,10 +149,11 @@ func TestNewerVersions(t *testing.T) {
 	require.NoError(t, CheckVersion(strings.NewReader(string(data))))
 	newer := newerSnapshot(data)
 	err := CheckVersion(strings.NewReader(string(newer)))
-	require.ErrorContains(t, err, "its format version is 3, this build reads 1 to 2: use a newer one")
+	want := fmt.Sprintf("format version is %d, this build reads 1 to %d", snapshotVersion+1, snapshotVersion)
+	require.ErrorContains(t, err, "its "+want+": use a newer one")
 	require.Equal(t, warehouse.Invalid, warehouse.KindOf(err))
 	_, err = Read(strings.NewReader(string(newer)))
-	require.ErrorContains(t, err, "format version is 3, this build reads 1 to 2")
+	require.ErrorContains(t, err, want)
 	newer[20] ^= 1
 	require.NoError(t, CheckVersion(strings.NewReader(string(newer))), "damage")
 	require.NoError(t, CheckVersion(strings.NewReader("")))
@@ -159,8 +161,10 @@ func TestNewerVersions(t *testing.T) {
 	for _, c := range examples() {
 		require.NoError(t, CheckCommandVersion(Append(nil, 5, c)))
 	}
-	require.ErrorContains(t, CheckCommandVersion(resealed(Append(nil, 5, Expire{}), 0, 2)), "its format version is 2, this build reads 1 to 1")
-	require.ErrorContains(t, CheckCommandVersion(resealed(Append(nil, 5, Expire{}), 1, byte(len(Kinds)+1))), "it is command(14), this build knows 1 to 13")
+	require.ErrorContains(t, CheckCommandVersion(resealed(Append(nil, 5, Expire{}), 0, envelopeVersion+1)),
+		fmt.Sprintf("its format version is %d, this build reads 1 to %d", envelopeVersion+1, envelopeVersion))
+	require.ErrorContains(t, CheckCommandVersion(resealed(Append(nil, 5, Expire{}), 1, byte(len(Kinds)+1))),
+		fmt.Sprintf("it is command(%d), this build knows 1 to %d", len(Kinds)+1, len(Kinds)))
 	require.NoError(t, CheckCommandVersion(nil))
 	damaged := Append(nil, 5, Expire{})
 	damaged[0] = 9
