@@ -47,10 +47,10 @@ func (p program) dumpMetastore(ctx context.Context, cmd *metastoreDumpCmd) int {
 
 // keepText returns a retention for people.
 func keepText(d time.Duration) string {
-	switch {
-	case d == state.InheritRetention:
+	switch d {
+	case state.InheritRetention:
 		return "default"
-	case d == 0:
+	case 0:
 		return "for ever"
 	}
 	return period(d).String()

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
+	encoding "encoding/binary" // the tests of the built program have a variable of the other name
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -73,9 +73,9 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 		{"snapshot", func(t *testing.T, dir string) {
 			golden, err := os.ReadFile("../../testdata/metastore/v2/directory/snapshots/2-29-1795613200297/state.bin")
 			require.NoError(t, err)
-			for n := binary.LittleEndian.Uint32(golden); state.CheckVersion(bytes.NewReader(golden)) == nil; {
+			for n := encoding.LittleEndian.Uint32(golden); state.CheckVersion(bytes.NewReader(golden)) == nil; {
 				golden[9]++ // the first frame's payload begins with the version
-				binary.LittleEndian.PutUint32(golden[5:], castagnoliOf(golden[:5], golden[9:9+n]))
+				encoding.LittleEndian.PutUint32(golden[5:], castagnoliOf(golden[:5], golden[9:9+n]))
 			}
 			path := filepath.Join(dir, metastoreDir, "snapshots", "9-999-1")
 			require.NoError(t, os.MkdirAll(path, 0o750))
@@ -84,7 +84,7 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 		{"log entry", func(t *testing.T, dir string) {
 			data := state.Append(nil, 1, state.Expire{})
 			data[0]++
-			data = binary.LittleEndian.AppendUint32(data[:len(data)-4], castagnoliOf(data[:len(data)-4]))
+			data = encoding.LittleEndian.AppendUint32(data[:len(data)-4], castagnoliOf(data[:len(data)-4]))
 			w, err := wal.Open(filepath.Join(dir, metastoreDir, "log"))
 			require.NoError(t, err)
 			last, err := w.LastIndex()
@@ -104,9 +104,9 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 			[]string{"01M89E6RZZ0D72SE2H75GYP34G", "samples", "format version 2 is newer than 1, the newest this program knows"}},
 		{"segment", func(t *testing.T, dir string) {
 			editFile(t, filepath.Join(dir, segment), func(b []byte) []byte {
-				n := int(binary.LittleEndian.Uint32(b[len(b)-16:]))
+				n := int(encoding.LittleEndian.Uint32(b[len(b)-16:]))
 				b[len(b)-12]++
-				binary.LittleEndian.PutUint32(b[len(b)-8:], castagnoliOf(b[len(b)-16-n:len(b)-8]))
+				encoding.LittleEndian.PutUint32(b[len(b)-8:], castagnoliOf(b[len(b)-16-n:len(b)-8]))
 				return b
 			})
 		}, [][]string{{"segment", "show", "DIR/" + segment}, {"segment", "check", "DIR/" + segment}, {"segment", "ls", "--data-dir=DIR"}},
