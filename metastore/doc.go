@@ -12,6 +12,9 @@
 //     those that nobody knows, drops old hours, and keeps the log short
 //   - fsm.go: the state under Raft; state/ is the state itself
 //   - format.go, restore.go, logstore.go: the directory, and its start after any end
+//   - versions.go: what a newer build wrote is found before anything is opened
+//   - offline.go and the files named like it: the directory of a node that does not
+//     run, read and checked without changing it
 //   - transport.go, logger.go, metrics.go, failpoints.go
 //
 // # Guarantees

@@ -55,6 +55,9 @@ func Open(o Options) (_ *Metastore, err error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if err := CheckVersions(o.Dir); err != nil {
+		return nil, err
+	}
 	m := &Metastore{opts: o.withDefaults()}
 	m.failure.done = make(chan struct{})
 	m.ready.init()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/stackhouse-db/stackhouse/metastore"
 )
 
 // Names in the data directory.
@@ -43,7 +45,7 @@ func openDataDir(path string) (*dataDir, error) {
 	}
 	isNew, err := d.isNew()
 	if err == nil && !isNew {
-		err = d.checkFormat(false) // before the lock's file is touched
+		err = d.checkVersions() // before the lock's file is touched
 	}
 	if err != nil {
 		return nil, err
@@ -56,6 +58,15 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// checkVersions refuses what a newer version wrote, here or in the metastore's
+// folder. It changes nothing.
+func (d *dataDir) checkVersions() error {
+	if err := d.checkFormat(false); err != nil {
+		return err
+	}
+	return metastore.CheckVersions(d.file(metastoreDir))
 }
 
 // isNew reports whether the directory holds nothing yet. Anything without a

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -20,13 +21,15 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
-	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
-	Scrub   scrubCmd   `cmd:"" help:"Read all that is stored and compare it with its checksums; exit status 1 if something is damaged."`
-	Jobs    jobsCmd    `cmd:"" help:"List the merges of a running server, and release those that were set aside."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Show help for a command."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Scrub     scrubCmd     `cmd:"" help:"Read all that is stored and compare it with its checksums; exit status 1 if something is damaged."`
+	Jobs      jobsCmd      `cmd:"" help:"List the merges of a running server, and release those that were set aside."`
+	Block     blockCmd     `cmd:"" help:"Look into stored blocks."`
+	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
+	Metastore metastoreCmd `cmd:"" help:"Look into the index of a data directory whose server is stopped."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Help      helpCmd      `cmd:"" help:"Show help for a command."`
 
 	ShowHelp helpFlag `name:"help" short:"h" help:"Show help."`
 }
@@ -89,15 +92,21 @@ func (p program) run(ctx context.Context, args []string) int {
 	case err != nil:
 		return p.fail(exitUsage, err)
 	}
-	switch parsed.Selected().Path() {
+	path := parsed.Selected().Path()
+	if name, ok := strings.CutPrefix(path, "metastore "); ok {
+		return p.metastore(ctx, name, &g.Metastore)
+	}
+	if name, ok := strings.CutPrefix(path, "block "); ok {
+		return p.block(ctx, name, &g.Block)
+	}
+	if name, ok := strings.CutPrefix(path, "segment "); ok {
+		return p.segment(ctx, name, &g.Segment)
+	}
+	switch path {
 	case "serve":
 		return p.serve(ctx, &g.Serve.Settings)
 	case "config":
 		return p.printConfig(&g.Config.Settings, settingFlags(parsed))
-	case "segment show":
-		return p.showSegments(&g.Segment.Show)
-	case "segment check":
-		return p.checkSegments(ctx, g.Segment.Check.Paths)
 	case "scrub":
 		return p.scrub(ctx, &g.Scrub)
 	case "jobs ls":

@@ -155,3 +155,25 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindReleaseJobs:      decodeReleaseJobs,
 	KindFenceObjects:     decodeFenceObjects,
 }
+
+// CheckCommandVersion refuses an undamaged command of a version or of a kind that
+// this build does not know: an Invalid error that names what it knows. Nothing
+// else is checked: damage is for Check to find.
+func CheckCommandVersion(data []byte) error {
+	if len(data) < minEnvelopeBytes {
+		return nil
+	}
+	payload, sum := data[:len(data)-crcBytes], binary.LittleEndian.Uint32(data[len(data)-crcBytes:])
+	if crc32.Checksum(payload, castagnoli) != sum {
+		return nil
+	}
+	kind := Kind(payload[1])
+	_, known := decoders[kind]
+	switch {
+	case payload[0] > envelopeVersion:
+		return warehouse.Errorf(warehouse.Invalid, "its format version is %d, this build reads 1 to %d: use a newer one", payload[0], envelopeVersion)
+	case payload[0] == envelopeVersion && int(kind) > len(Kinds) && !known:
+		return warehouse.Errorf(warehouse.Invalid, "it is %s, this build knows 1 to %d: use a newer one", kind, len(Kinds))
+	}
+	return nil
+}
