@@ -27,6 +27,7 @@ type Server struct {
 	isReady func(context.Context) error
 	storage func(context.Context) (*Status, error) // nil: not known
 	info    func() Info
+	backups Backups // nil: none
 	limits  Limits
 	logger  *slog.Logger
 	metrics *metrics
@@ -52,6 +53,7 @@ func New(opts Options) (*Server, error) {
 		isReady: opts.Ready,
 		storage: opts.Status,
 		info:    opts.Info,
+		backups: opts.Backups,
 		limits:  opts.Limits,
 		logger:  opts.Logger,
 		metrics: newMetrics(opts.Registry),

@@ -144,18 +144,31 @@ func writeSnapshot(store *raft.FileSnapshotStore, node raft.ServerID, v *state.V
 	return sink.Close()
 }
 
-// SetGuard changes the instant before which objects were made that the sweep leaves
-// alone if it does not know them, of a metastore that nobody runs. The zero time
-// takes the guard away: they are orphans like others then.
-func SetGuard(dir string, since time.Time) (before time.Time, err error) {
+// Guard returns the instant before which objects were made that the sweep leaves
+// alone if it does not know them, of a metastore that nobody runs.
+func Guard(dir string) (since time.Time, err error) {
+	err = withDirectory(dir, func(d *directory) error { since = d.since; return nil })
+	return since, err
+}
+
+// SetGuard changes what Guard returns. The zero time takes the guard away: such
+// objects are orphans like others then.
+func SetGuard(dir string, since time.Time) error {
+	return withDirectory(dir, func(d *directory) error {
+		d.since, d.version = since.UTC().Truncate(time.Second), formatVersion
+		return d.writeFormat()
+	})
+}
+
+// withDirectory does something with a directory that is there.
+func withDirectory(dir string, do func(*directory) error) error {
 	if has, err := HasState(dir); err != nil || !has {
-		return before, errors.Join(err, warehouse.Errorf(warehouse.NotFound, "guard metastore %s: there is none", dir))
+		return errors.Join(err, warehouse.Errorf(warehouse.NotFound, "open metastore %s: there is none", dir))
 	}
-	d, err := openDirectory(dir, "", since)
+	d, err := openDirectory(dir, "", time.Now())
 	if err != nil {
-		return before, err
+		return err
 	}
 	defer d.close()
-	before, d.since, d.version = d.since, since.UTC().Truncate(time.Second), formatVersion
-	return before, d.writeFormat()
+	return do(d)
 }

@@ -51,7 +51,7 @@ func TestInstall(t *testing.T) {
 	n.stop()
 	s, err := ReadState(o.Dir, discard)
 	require.NoError(t, err)
-	require.NoError(t, rebuild.Advance(s))
+	require.NoError(t, rebuild.Advance(s, 0))
 	require.Equal(t, warehouse.Exists, warehouse.KindOf(Install(o.Dir, s, time.Now(), discard)))
 
 	o.Dir = filepath.Join(t.TempDir(), "made")
@@ -72,8 +72,9 @@ func TestInstall(t *testing.T) {
 		n.stop()
 		o.Listen = ""
 	}
-	before, err := SetGuard(o.Dir, time.Time{})
+	before, err := Guard(o.Dir)
 	require.NoError(t, err)
 	require.Equal(t, since, before)
+	require.NoError(t, SetGuard(o.Dir, time.Time{}))
 	require.True(t, start(t, o).dir.since.IsZero())
 }

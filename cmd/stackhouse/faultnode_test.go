@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,8 @@ import (
 	"github.com/stackhouse-db/stackhouse/compactor"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/metastore/backup"
+	"github.com/stackhouse-db/stackhouse/metastore/manifest"
 	"github.com/stackhouse-db/stackhouse/pgwire"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
@@ -34,11 +37,12 @@ import (
 
 // faultSettings say how a faultNode is joined.
 type faultSettings struct {
-	dir    string
-	policy metastore.Policy
-	clock  func() time.Time // of the metastore; nil means time.Now
-	faulty bool             // nothing is read in place, and the bucket can be broken
-	forget bool             // what is decoded for one question is not kept for the next
+	dir       string
+	policy    metastore.Policy
+	clock     func() time.Time // of the metastore; nil means time.Now
+	faulty    bool             // nothing is read in place, and the bucket can be broken
+	manifests time.Duration    // how often one is written; 0 means often
+	forget    bool             // what is decoded for one question is not kept for the next
 }
 
 // faultNode is a node whose bucket belongs to the test.
@@ -46,6 +50,7 @@ type faultNode struct {
 	*opened
 	files    *object.Filesystem
 	faulty   *objecttest.Faulty // nil if it was not asked for
+	bucket   object.Bucket      // what the components use
 	sections *cache.Sections
 	registry *prometheus.Registry
 }
@@ -106,6 +111,7 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 		bucket = n.faulty
 	}
 	bucket = object.Instrument(bucket, n.registry)
+	n.bucket = bucket
 	n.sections, err = cache.OpenSections(cache.SectionsOptions{Dir: dir.file(cacheDir), MaxBytes: 1 << 30, Bucket: bucket, Registry: n.registry})
 	if err != nil {
 		return nil, err
@@ -113,6 +119,7 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 	n.addResource("cache", n.sections)
 	n.meta, err = metastore.Open(metastore.Options{
 		Dir: dir.file(metastoreDir), Policy: s.policy, Bucket: bucket, OnDelete: n.sections.Forget, Clock: s.clock, Registry: n.registry,
+		ManifestEvery: cmp.Or(s.manifests, 200*time.Millisecond),
 	})
 	if err != nil {
 		return nil, err
@@ -168,8 +175,8 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 	}
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
-		Status:   func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
-		Info:     func() api.Info { return api.Info{} },
+		Status: func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
+		Info:   func() api.Info { return api.Info{} }, Backups: backup.NewLeases(holdBackup(n.meta), n.bucket),
 		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,
 	})
@@ -250,6 +257,9 @@ func (n *faultNode) objects(t *testing.T) (live, orphans []string) {
 		}
 	}
 	require.NoError(t, n.files.List(t.Context(), "", func(a object.Attrs) error {
+		if _, ok := manifest.ParseName(a.Name); ok {
+			return nil
+		}
 		if isLive[a.Name] {
 			live = append(live, a.Name)
 		} else {

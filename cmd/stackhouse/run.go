@@ -20,11 +20,14 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
-	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Show help for a command."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
+	Metastore metastoreCmd `cmd:"" help:"Rebuild, export or import the index of a server that is stopped."`
+	Backup    backupCmd    `cmd:"" help:"Copy everything that a running server has stored to another place."`
+	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup, after all of it was verified."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Help      helpCmd      `cmd:"" help:"Show help for a command."`
 
 	ShowHelp helpFlag `name:"help" short:"h" help:"Show help."`
 }
@@ -96,6 +99,18 @@ func (p program) run(ctx context.Context, args []string) int {
 		return p.showSegments(&g.Segment.Show)
 	case "segment check":
 		return p.checkSegments(ctx, g.Segment.Check.Paths)
+	case "metastore rebuild":
+		return p.rebuildMetastore(ctx, &g.Metastore.Rebuild)
+	case "metastore export":
+		return p.exportMetastore(&g.Metastore.Export)
+	case "metastore import":
+		return p.importMetastore(ctx, &g.Metastore.Import)
+	case "metastore guard":
+		return p.guardMetastore(&g.Metastore.Guard)
+	case "backup":
+		return p.backUp(ctx, &g.Backup)
+	case "restore":
+		return p.restore(ctx, &g.Restore)
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK

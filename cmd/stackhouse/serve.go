@@ -20,6 +20,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/compactor"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/metastore/backup"
 	"github.com/stackhouse-db/stackhouse/pgwire"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
@@ -142,7 +143,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.meta, err = metastore.Open(metastore.Options{
 		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
-		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
+		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), ManifestEvery: cfg.manifestEvery(), OnDelete: sections.Forget,
 		Logger: component("metastore"), Registry: reg,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -215,7 +216,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
 		Status: func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, reg) },
-		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
+		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) }, Backups: backup.NewLeases(holdBackup(n.meta), bucket),
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
 	})
@@ -323,6 +324,14 @@ func (c *config) limits() *profile.Limits {
 	l.MaxLabelValue = c.LimitLabelValueBytes
 	l.MaxSampleLabels = c.LimitSampleLabels
 	return &l
+}
+
+// manifestEvery returns --manifest.every as the metastore has it: never is negative.
+func (c *config) manifestEvery() time.Duration {
+	if c.ManifestEvery == 0 {
+		return -1
+	}
+	return time.Duration(c.ManifestEvery)
 }
 
 // oldest returns the start of what retention keeps; 0 means everything.

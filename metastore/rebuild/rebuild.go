@@ -127,21 +127,29 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // begin reads the manifest.
 func (r *run) begin(ctx context.Context) error {
+	refs, err := manifest.List(ctx, r.Bucket)
+	if err != nil {
+		return err
+	}
 	m, damaged, err := manifest.Newest(ctx, r.Bucket)
 	if err != nil {
 		return err
+	}
+	r.index = Leap
+	if len(refs) > 0 { // read or not
+		r.index += refs[0].Index
 	}
 	for _, d := range damaged {
 		r.DamagedManifests = append(r.DamagedManifests, d.Error())
 	}
 	if m == nil {
 		if !r.WithoutManifest {
-			return warehouse.Errorf(warehouse.NotFound, "rebuild metastore: the bucket has no manifest that can be read (%d damaged)", len(damaged))
+			return warehouse.Errorf(warehouse.NotFound, "rebuild metastore: the bucket has no manifest that can be read (%d are damaged)", len(damaged))
 		}
-		r.state, r.index = state.New(), Leap
+		r.state = state.New()
 		return nil
 	}
-	r.state, r.index, r.at = m.State, m.Index+Leap, m.State.View().Time()
+	r.state, r.at = m.State, m.State.View().Time()
 	r.Manifest, r.ManifestIndex, r.ManifestAt = manifest.Name(m.Index), m.Index, m.At
 	return nil
 }
@@ -285,8 +293,8 @@ func (r *Result) Save(ctx context.Context, b object.Bucket) error {
 }
 
 // Advance moves a state that is put into a new directory as it is to an index that
-// no log of its own has had.
-func Advance(s *state.State) error {
-	_, err := s.Apply(s.Index()+Leap, state.Append(nil, s.View().Time(), state.ForgetTombstones{}))
+// no log of its own has had, and that is beyond another one.
+func Advance(s *state.State, beyond uint64) error {
+	_, err := s.Apply(max(s.Index(), beyond)+Leap, state.Append(nil, s.View().Time(), state.ForgetTombstones{}))
 	return err
 }
