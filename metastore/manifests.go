@@ -18,6 +18,9 @@ const (
 	// lastManifest is how long a clean stop waits for the last one.
 	lastManifest = 500 * time.Millisecond
 
+	// askBucket is how long the start waits for an answer of the bucket.
+	askBucket = 5 * time.Second
+
 	// manifestPatience is how long a dead object is kept because no manifest knows of
 	// its death: a bucket that is full must not stay so because of that.
 	manifestPatience = 15 * time.Minute
@@ -111,6 +114,28 @@ func (m *Metastore) writeManifest(ctx context.Context) error {
 	return m.opts.Failpoints.Hit(afterManifest)
 }
 
+// findLost returns an Invalid error if the directory is new and the bucket has a
+// manifest: nothing is made then. A bucket that cannot be asked is asked again by
+// who leads.
+func (m *Metastore) findLost() error {
+	has, err := HasState(m.opts.Dir)
+	if err != nil || has || !m.hasManifests() {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askBucket)
+	defer cancel()
+	refs, err := manifest.List(ctx, m.opts.Bucket)
+	if err != nil || len(refs) == 0 {
+		return nil //nolint:nilerr // see above
+	}
+	return lostError(refs[0], 0)
+}
+
+func lostError(newest manifest.Ref, index uint64) error {
+	return warehouse.Errorf(warehouse.Invalid, "the bucket has %s and this metastore goes to index %d only: its directory was lost, or is of another bucket; "+
+		"\"stackhouse metastore rebuild\" makes it from the bucket", newest.Name, index)
+}
+
 // meetManifests looks at the manifests that are in the bucket, once. One that is
 // ahead of the state is an Invalid error: the directory is not the one that they are
 // of, and what it does to the bucket would be damage.
@@ -126,8 +151,7 @@ func (m *Metastore) meetManifests(ctx context.Context) error {
 	if len(refs) > 0 {
 		newest := refs[0]
 		if index := m.fsm.view.Load().Index(); newest.Index > index {
-			return warehouse.Errorf(warehouse.Invalid, "the bucket has %s and this metastore goes to index %d only: its directory was lost, or is of another bucket; "+
-				"\"stackhouse metastore rebuild\" makes it from the bucket", newest.Name, index)
+			return lostError(newest, index)
 		}
 		m.manifests.index.Store(newest.Index)
 		if !newest.At.IsZero() {

@@ -2,6 +2,7 @@ package metastore
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -123,7 +124,14 @@ func TestForeignManifest(t *testing.T) {
 		n.mustAdd(segment(i))
 	}
 	n.stop()
-	o.Dir = t.TempDir()
+	o.Dir = filepath.Join(t.TempDir(), "new")
+	_, err := Open(o)
+	require.ErrorContains(t, err, "stackhouse metastore rebuild")
+	require.NoDirExists(t, o.Dir)
+
+	other := o // of another bucket
+	other.Bucket = newStore()
+	start(t, other).stop()
 	m, err := Open(o)
 	require.NoError(t, err)
 	err = m.Run(within(t, 10*time.Second))

@@ -69,6 +69,9 @@ func Open(o Options) (_ *Metastore, err error) {
 		}
 	}()
 	m.submit = m.proposeRaw
+	if err = m.findLost(); err != nil {
+		return nil, err
+	}
 	if m.dir, err = openDirectory(o.Dir, o.NodeID, m.opts.Clock()); err != nil {
 		return nil, err
 	}

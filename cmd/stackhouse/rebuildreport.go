@@ -39,9 +39,9 @@ func (p program) reportRebuild(r *rebuild.Report, list bool) {
 		line("manifest", "%s, written %s", r.Manifest, r.ManifestAt)
 	}
 	line("bucket", "%s, %s", plural(r.Files, "file"), bytesText(r.Bytes))
-	line("known", "%s of the manifest are there, %s are gone: merged or retired", plural(r.Known, "object"), plural(r.Gone, "part"))
+	line("known", "%s of the manifest; %s of it are gone, merged or retired since", plural(r.Known, "object"), plural(r.Gone, "part"))
 	if r.Dead > 0 {
-		line("dead", "%s of the manifest are still there, and will be deleted", plural(r.Dead, "dead object"))
+		line("dead", "%s of the manifest that are still there, and will be deleted", plural(r.Dead, "dead object"))
 	}
 	for _, group := range []struct {
 		name  string
