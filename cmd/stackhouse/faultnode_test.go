@@ -31,6 +31,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 	"github.com/stackhouse-db/stackhouse/warehouse/object/objecttest"
 )
@@ -39,10 +40,11 @@ import (
 type faultSettings struct {
 	dir       string
 	policy    metastore.Policy
-	clock     func() time.Time // of the metastore; nil means time.Now
-	faulty    bool             // nothing is read in place, and the bucket can be broken
-	manifests time.Duration    // how often one is written; 0 means often
-	forget    bool             // what is decoded for one question is not kept for the next
+	clock     func() time.Time  // of the metastore; nil means time.Now
+	faulty    bool              // nothing is read in place, and the bucket can be broken
+	points    *failpoint.Points // of ingest and compactor; nil has none
+	manifests time.Duration     // how often one is written; 0 means often
+	forget    bool              // what is decoded for one question is not kept for the next
 }
 
 // faultNode is a node whose bucket belongs to the test.
@@ -126,12 +128,13 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 	}
 	n.ing, err = ingest.New(ingest.Options{
 		Store: bucket, Registrar: n.meta, Sections: n.sections, MemoryBytes: b.pushes, DefinitionBytes: b.definitions, Registry: n.registry,
+		Failpoints: s.points,
 	})
 	if err != nil {
 		return nil, err
 	}
 	n.compactor, err = compactor.New(compactor.Options{
-		Jobs: n.meta, Sections: n.sections, Bucket: bucket, StopTimeout: undoJobs,
+		Jobs: n.meta, Sections: n.sections, Bucket: bucket, StopTimeout: undoJobs, Failpoints: s.points,
 		Poll: 20 * time.Millisecond, Renew: 500 * time.Millisecond, Registry: n.registry,
 	})
 	if err != nil {

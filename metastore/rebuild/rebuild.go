@@ -55,11 +55,12 @@ type put struct {
 type run struct {
 	Options
 	Report
-	state *state.State
-	inv   *inventory
-	index uint64           // of the last command that was applied here
-	at    warehouse.Micros // of that command
-	since time.Time        // when the rebuild began
+	state  *state.State
+	before *state.View // as the manifest has it
+	inv    *inventory
+	index  uint64           // of the last command that was applied here
+	at     warehouse.Micros // of that command
+	since  time.Time        // when the rebuild began
 
 	live    map[state.PartRef]*warehouse.Part         // as the manifest has it
 	missing map[state.PartRef]string                  // those of which the bucket has not all, with a name
@@ -159,9 +160,9 @@ func (r *run) list(ctx context.Context) (err error) {
 	if r.inv, err = takeInventory(ctx, r.Bucket, r.Progress); err != nil {
 		return err
 	}
-	r.Files, r.Bytes = r.inv.files, r.inv.bytes
+	r.Files, r.Bytes, r.before = r.inv.files, r.inv.bytes, r.state.View()
 	known := map[warehouse.ObjectID]struct{}{}
-	r.state.View().EachPart(func(p *warehouse.Part) {
+	r.before.EachPart(func(p *warehouse.Part) {
 		ref := state.PartRef{Object: p.Object, Tenant: p.Tenant, Hour: p.Hour}
 		r.live[ref] = p
 		switch fault := r.inv.fault(p); fault {

@@ -174,9 +174,8 @@ func (r *run) readFooter(ctx context.Context, f segmentFile) (*warehouse.Segment
 // isStale reports whether definitions that a segment relies on were removed before
 // the manifest was written: it was refused.
 func (r *run) isStale(seg *warehouse.Segment) bool {
-	v := r.state.View()
 	for _, e := range seg.Epochs {
-		if current := v.Epoch(e.Key); current > e.Value && current <= r.ManifestIndex {
+		if r.before.Epoch(e.Key) > e.Value {
 			return true
 		}
 	}
