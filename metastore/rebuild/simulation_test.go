@@ -17,7 +17,7 @@ import (
 // counted once, and nothing is counted twice.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	seeds := 24
+	seeds := 12
 	if testing.Short() {
 		seeds = 10
 	}
