@@ -66,7 +66,8 @@ func (s *server) start(ctx context.Context, failpoint string) (time.Duration, er
 	defer log.Close()
 	fmt.Fprintf(log, "\n=== start %s\n", failpoint)
 	cmd := exec.Command(s.binary, "serve", "--data-dir="+s.dir, "--http.listen="+s.http, "--pg.listen="+s.pg, "--peer.listen="+s.peer,
-		"--memory=1GiB", "--no-self-profiling", "--log.level=debug", "--compaction.final-after=0", "--compaction.segment-age=500ms")
+		"--memory=1GiB", "--no-self-profiling", "--log.level=debug", "--compaction.final-after=0", "--compaction.segment-age=500ms",
+		"--manifest.every=1s") // nothing is deleted before a manifest knows that it is dead
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "STACKHOUSE_FAILPOINTS="+failpoint)
 	began := time.Now()

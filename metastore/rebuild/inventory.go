@@ -108,13 +108,6 @@ func endOf(p *warehouse.Part) (end int64) {
 	return end
 }
 
-// has reports whether the bucket has anything of an object.
-func (v *inventory) has(id warehouse.ObjectID) bool {
-	_, isSegment := v.segments[id]
-	_, isBlock := v.blocks[id]
-	return isSegment || isBlock
-}
-
 // name returns a name for what the bucket has of an object.
 func (v *inventory) name(id warehouse.ObjectID) string {
 	if f, ok := v.segments[id]; ok {
