@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stackhouse-db/stackhouse/metastore/rebuild"
+	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
@@ -77,4 +78,28 @@ func TestInstall(t *testing.T) {
 	require.Equal(t, since, before)
 	require.NoError(t, SetGuard(o.Dir, time.Time{}))
 	require.True(t, start(t, o).dir.since.IsZero())
+}
+
+// The sweep leaves alone what is older than a directory that was made of a state, until
+// an operator says otherwise.
+func TestGuardHoldsTheSweep(t *testing.T) {
+	t.Parallel()
+	bucket := newStore()
+	old := part(1, 0, tenant, hour0)
+	old.Object = bornAt(1, time.Now().Add(-2*time.Hour))
+	bucket.put(t, old)
+	s := state.New()
+	require.NoError(t, rebuild.Advance(s, 0))
+	o := quiet(filepath.Join(t.TempDir(), "made"))
+	o.Bucket, o.OrphanAge = bucket, time.Nanosecond
+	require.NoError(t, Install(o.Dir, s, time.Now(), discard))
+	n := start(t, o)
+	require.NoError(t, n.sweep(t.Context()))
+	require.True(t, bucket.has(old))
+	require.EqualValues(t, 1, n.strangers.Load())
+	n.stop()
+	require.NoError(t, SetGuard(o.Dir, time.Time{}))
+	n = start(t, o)
+	require.NoError(t, n.sweep(t.Context()))
+	require.False(t, bucket.has(old))
 }
