@@ -139,3 +139,30 @@ func TestForeignManifest(t *testing.T) {
 	require.Equal(t, warehouse.Invalid, warehouse.KindOf(err))
 	require.Equal(t, err, m.WaitReady(t.Context()))
 }
+
+// A snapshot that is held stays as long as it is renewed.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	c := startCollected(t, nil)
+	c.store(1)
+	s, err := c.Hold(t.Context(), time.Minute)
+	require.NoError(t, err)
+	data, err := s.Manifest()
+	require.NoError(t, err)
+	m, err := manifest.Decode(data)
+	require.NoError(t, err)
+	require.Equal(t, c.digest(), m.State.View().Digest())
+	c.bucket.put(t, part(9, 1, tenant, hour0))
+	c.replace(9, 1)
+	for range 100 { // longer than a query may take
+		c.clock.pass(50 * time.Second)
+		require.NoError(t, c.collect(t.Context()))
+		require.NoError(t, s.Renew())
+	}
+	require.True(t, c.has(1))
+	c.clock.pass(61 * time.Second)
+	require.NoError(t, c.collect(t.Context()))
+	require.False(t, c.has(1))
+	require.Equal(t, warehouse.Deadline, warehouse.KindOf(s.Renew()))
+	s.Release()
+}

@@ -46,7 +46,7 @@ func (r *run) takeBlocks(ctx context.Context) error {
 	for _, id := range sortedIDs(blocks) {
 		b := blocks[id]
 		switch why := r.judge(b, blocks); {
-		case view.IsOver(b.part.Tenant, b.part.Hour, now):
+		case view.IsOver(b.part.Tenant, b.part.Range.To.Hour(), now):
 			r.leave(b.found(), whyRetired)
 		case why == whyStandIn:
 			consume(b, blocks, consumed)
