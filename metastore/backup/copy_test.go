@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ type shop struct {
 	state  *state.State
 	n      byte
 	fails  string // a file that cannot be read
-	reads  int
+	reads  atomic.Int64
 }
 
 func newShop(t *testing.T) *shop {
@@ -80,7 +81,7 @@ func (s *shop) addBlock() warehouse.Part {
 func (s *shop) Manifest(context.Context) ([]byte, error) { return manifest.Encode(s.state.View(), 42) }
 
 func (s *shop) Read(ctx context.Context, name string) ([]byte, error) {
-	s.reads++
+	s.reads.Add(1)
 	if name == s.fails {
 		return nil, errors.New("no")
 	}
@@ -101,15 +102,15 @@ func TestCopyAndVerify(t *testing.T) {
 
 	// What is there is not copied again, what is gone is removed.
 	old := s.addBlock()
-	s.reads = 0
+	s.reads.Store(0)
 	_, err = Copy(ctx, s, place, Options{Parallel: 1})
 	require.NoError(t, err)
-	require.Equal(t, 3, s.reads)
+	require.EqualValues(t, 3, s.reads.Load())
 	s.do(state.ReplaceParts{ID: ulid.ULID{8}, Remove: []state.PartRef{{Object: old.Object, Tenant: old.Tenant, Hour: old.Hour}}})
-	s.reads = 0
+	s.reads.Store(0)
 	r, err = Copy(ctx, s, place, Options{Parallel: 1})
 	require.NoError(t, err)
-	require.Zero(t, s.reads)
+	require.Zero(t, s.reads.Load())
 	require.Equal(t, 4, r.Kept)
 	require.Equal(t, 3+1, r.Pruned, "the block, and the older manifest")
 
@@ -137,10 +138,11 @@ func TestCopyGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, damaged)
 	require.EqualValues(t, 2, v.Index, "it is the backup before")
-	s.fails, s.reads = "", 0
+	s.fails = ""
+	s.reads.Store(0)
 	_, err = Copy(ctx, s, place, Options{Parallel: 1})
 	require.NoError(t, err)
-	require.LessOrEqual(t, s.reads, 2)
+	require.LessOrEqual(t, s.reads.Load(), int64(2))
 }
 
 // A source that is damaged is not taken over.
