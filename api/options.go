@@ -67,6 +67,9 @@ type Options struct {
 	// means that it is not known.
 	Status func(ctx context.Context) (*Status, error)
 
+	// Backups lets clients copy all that is stored. Nil serves no such thing.
+	Backups Backups
+
 	// Info describes the process. Nil means nothing is known.
 	Info func() Info
 

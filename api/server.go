@@ -31,6 +31,7 @@ type Server struct {
 	scrub   func(context.Context, func(ScrubEvent) error) error // nil: none
 	jobs    JobAdmin                                            // nil: none
 	info    func() Info
+	backups Backups // nil: none
 	limits  Limits
 	logger  *slog.Logger
 	metrics *metrics
@@ -60,6 +61,7 @@ func New(opts Options) (*Server, error) {
 		scrub:   opts.Scrub,
 		jobs:    opts.Jobs,
 		info:    opts.Info,
+		backups: opts.Backups,
 		limits:  opts.Limits,
 		logger:  opts.Logger,
 		metrics: newMetrics(opts.Registry),

@@ -27,14 +27,15 @@ type config struct {
 	Roles  string `name:"roles" default:"all" placeholder:"SET" help:"What this process does (default ${default}). This version runs every role in one process, so that all is the only value."`
 	Memory share  `name:"memory" default:"50%" placeholder:"SIZE" help:"Memory to use: a size, or a percentage of what the machine or control group has (default ${default})."`
 
-	Retention  period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
-	GCGrace    period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
-	FinalAfter period `name:"compaction.final-after" default:"30s" placeholder:"TIME" help:"How long after the last profile of an hour that is over its data becomes final (default ${default})."`
-	MergeAge   period `name:"compaction.segment-age" default:"5s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
-	ScrubEvery period `name:"scrub.every" default:"7d" placeholder:"TIME" help:"Within which time every stored object is read again and compared with its checksums; 0 never does (default ${default})."`
-	DiskStop   share  `name:"disk.stop" default:"2%" placeholder:"SIZE" help:"Free space below which pushes are refused: a size, or a percentage of the disk but at least 64MiB (default ${default})."`
-	DiskWarn   share  `name:"disk.warn" default:"10%" placeholder:"SIZE" help:"Free space below which /ready and /status warn: a size, or a percentage of the disk but at least 128MiB (default ${default})."`
-	CacheBytes share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
+	Retention     period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
+	GCGrace       period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
+	ManifestEvery period `name:"manifest.every" default:"60s" placeholder:"TIME" help:"How often the index is written to the bucket while it changes, to be rebuilt from; 0 does not write it (default ${default})."`
+	FinalAfter    period `name:"compaction.final-after" default:"30s" placeholder:"TIME" help:"How long after the last profile of an hour that is over its data becomes final (default ${default})."`
+	MergeAge      period `name:"compaction.segment-age" default:"5s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
+	ScrubEvery    period `name:"scrub.every" default:"7d" placeholder:"TIME" help:"Within which time every stored object is read again and compared with its checksums; 0 never does (default ${default})."`
+	DiskStop      share  `name:"disk.stop" default:"2%" placeholder:"SIZE" help:"Free space below which pushes are refused: a size, or a percentage of the disk but at least 64MiB (default ${default})."`
+	DiskWarn      share  `name:"disk.warn" default:"10%" placeholder:"SIZE" help:"Free space below which /ready and /status warn: a size, or a percentage of the disk but at least 128MiB (default ${default})."`
+	CacheBytes    share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
 
 	LimitProfileBytes    size `name:"limits.profile-bytes" default:"32MiB" placeholder:"SIZE" group:"limits" help:"Largest profile, unpacked; above it a profile is refused (default ${default})."`
 	LimitSamples         int  `name:"limits.samples" default:"1000000" placeholder:"N" group:"limits" help:"Most samples of a profile; above it a profile is refused (default ${default})."`
@@ -72,6 +73,8 @@ func (c *config) validate() error {
 			"listen on 127.0.0.1, or add --pg.trust", c.PGListen)
 	}
 	switch {
+	case c.ManifestEvery < 0:
+		return fmt.Errorf("manifest.every: %s is negative", c.ManifestEvery)
 	case c.FinalAfter < 0:
 		return fmt.Errorf("compaction.final-after: %s is negative", c.FinalAfter)
 	case c.MergeAge < 0:

@@ -25,9 +25,11 @@ type grammar struct {
 	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
 	Scrub     scrubCmd     `cmd:"" help:"Read all that is stored and compare it with its checksums; exit status 1 if something is damaged."`
 	Jobs      jobsCmd      `cmd:"" help:"List the merges of a running server, and release those that were set aside."`
+	Backup    backupCmd    `cmd:"" help:"Copy everything that a running server has stored to another place."`
+	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup, after all of it was verified."`
 	Block     blockCmd     `cmd:"" help:"Look into stored blocks."`
 	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
-	Metastore metastoreCmd `cmd:"" help:"Look into the index of a data directory whose server is stopped."`
+	Metastore metastoreCmd `cmd:"" help:"Look into the index of a server that is stopped; rebuild, export or import it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	Help      helpCmd      `cmd:"" help:"Show help for a command."`
 
@@ -113,6 +115,10 @@ func (p program) run(ctx context.Context, args []string) int {
 		return p.listJobs(ctx, &g.Jobs.Ls)
 	case "jobs release":
 		return p.releaseJobs(ctx, &g.Jobs.Release)
+	case "backup":
+		return p.backUp(ctx, &g.Backup)
+	case "restore":
+		return p.restore(ctx, &g.Restore)
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK

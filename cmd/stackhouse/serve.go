@@ -20,6 +20,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/compactor"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/metastore/backup"
 	"github.com/stackhouse-db/stackhouse/pgwire"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
@@ -146,7 +147,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.meta, err = metastore.Open(metastore.Options{
 		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
-		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace),
+		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), ManifestEvery: cfg.manifestEvery(),
 		OnDelete: func(id warehouse.ObjectID) { sections.Forget(id); n.register.Forget(id) },
 		Logger:   component("metastore"), Registry: reg,
 	})
@@ -231,7 +232,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
 		Admit: n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
 		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, reg) },
-		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
+		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) }, Backups: backup.NewLeases(holdBackup(n.meta), bucket),
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
 	})
@@ -343,6 +344,14 @@ func (c *config) limits() *profile.Limits {
 	l.MaxLabelValue = c.LimitLabelValueBytes
 	l.MaxSampleLabels = c.LimitSampleLabels
 	return &l
+}
+
+// manifestEvery returns --manifest.every as the metastore has it: never is negative.
+func (c *config) manifestEvery() time.Duration {
+	if c.ManifestEvery == 0 {
+		return -1
+	}
+	return time.Duration(c.ManifestEvery)
 }
 
 // oldest returns the start of what retention keeps; 0 means everything.

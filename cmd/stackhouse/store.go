@@ -16,9 +16,9 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 )
 
-// dataDirFlag is what commands that look into a data directory have.
+// dataDirFlag is what commands on a data directory have.
 type dataDirFlag struct {
-	DataDir string `name:"data-dir" default:"./data" placeholder:"DIR" help:"The data directory to look into (default ${default})."`
+	DataDir string `name:"data-dir" default:"./data" placeholder:"DIR" help:"The data directory (default ${default})."`
 }
 
 // storeFlags say where stored objects are.

@@ -43,6 +43,17 @@ var Kinds = []Kind{
 	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs, KindFenceObjects,
 }
 
+// IsDurableInManifest reports whether a manifest must hold a command before it is
+// answered: nothing in the bucket would tell of it if the metastore were lost.
+func (k Kind) IsDurableInManifest() bool {
+	switch k {
+	case KindSetTenant, KindSetRetention:
+		return true
+	default: // segments and blocks speak for themselves, the rest can be done again
+		return false
+	}
+}
+
 // String returns the command's name, as metrics and logs have it.
 func (k Kind) String() string {
 	switch k {
