@@ -2,8 +2,13 @@ package api
 
 import (
 	"errors"
+	"net/http"
+	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -31,11 +36,24 @@ var replies = [warehouse.NumKinds]reply{
 	warehouse.Deadline:    {connect.CodeDeadlineExceeded, 504, false},
 }
 
-// retryAfter is the value of the Retry-After header, in seconds.
-const retryAfter = "1"
+// retryAfter is the value of the Retry-After header, in seconds; of a full disk it is
+// retryFull, since that takes an operator or a retention's time.
+const (
+	retryAfter = "1"
+	retryFull  = 10 * time.Second
+)
+
+// fullReply is how a push is answered while a disk is full. HTTP has a status for it
+// that Connect does not use; see exchange.failStatus.
+var fullReply = reply{connect.CodeResourceExhausted, http.StatusInsufficientStorage, true}
+
+func isDiskFull(err error) bool { return warehouse.ReasonOf(err) == warehouse.ReasonDiskFull }
 
 // replyTo returns how err is answered.
 func replyTo(err error) reply {
+	if isDiskFull(err) {
+		return fullReply
+	}
 	var ce *connect.Error
 	var we *warehouse.Error
 	if errors.As(err, &ce) && !errors.As(err, &we) {
@@ -50,7 +68,19 @@ func connectError(err error) *connect.Error {
 	if errors.As(err, &ce) {
 		return ce
 	}
-	return connect.NewError(replyTo(err).code, err)
+	ce = connect.NewError(replyTo(err).code, err)
+	if isDiskFull(err) {
+		addDetail(ce, &errdetails.ErrorInfo{Reason: warehouse.ReasonDiskFull, Domain: "stackhouse"})
+		addDetail(ce, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryFull)})
+	}
+	return ce
+}
+
+// addDetail adds what a program can read of an error.
+func addDetail(ce *connect.Error, m proto.Message) {
+	if d, err := connect.NewErrorDetail(m); err == nil { // no such message cannot be encoded
+		ce.AddDetail(d)
+	}
 }
 
 // statusOf returns the HTTP status that stands for the code in the Connect

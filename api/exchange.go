@@ -182,9 +182,22 @@ func (s *Server) guard(rt route) http.Handler {
 		case isCrossSiteWrite(r):
 			s.fail(x, r, 0, warehouse.Errorf(warehouse.Denied, "a web page of another site may not send this request"))
 		default:
+			if err := s.admitPush(rt); err != nil {
+				w.Header().Set("Retry-After", strconv.Itoa(int(retryFull.Seconds())))
+				s.fail(x, r, replyTo(err).status, err)
+				return
+			}
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// admitPush returns why profiles are not accepted now, before their bodies are read.
+func (s *Server) admitPush(rt route) error {
+	if !rt.push || s.admit == nil {
+		return nil
+	}
+	return s.admit()
 }
 
 // isCrossSiteWrite reports whether a browser says that a foreign page made it
@@ -226,7 +239,8 @@ func (s *Server) log(r *http.Request, x *exchange, took time.Duration) {
 	switch {
 	case status == http.StatusInternalServerError:
 		level = slog.LevelError
-	case status > http.StatusInternalServerError && status != http.StatusNotImplemented:
+	case status == http.StatusNotImplemented, status == http.StatusInsufficientStorage: // logs may be on the full disk
+	case status > http.StatusInternalServerError:
 		level = slog.LevelWarn
 	}
 	if !s.logger.Enabled(r.Context(), level) {

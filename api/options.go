@@ -49,9 +49,26 @@ type Options struct {
 	// always ready.
 	Ready func(ctx context.Context) error
 
+	// Admit returns nil if profiles are accepted, else why they are not; one of reason
+	// [warehouse.ReasonDiskFull] is answered with 507. Nil means that they always are.
+	Admit func() error
+
+	// Warnings are sentences about what an operator should look at. Nil means none.
+	Warnings func() []string
+
+	// Scrub verifies all that is stored and tells emit how it goes on; an error of emit
+	// ends it. Nil means that there is none.
+	Scrub func(ctx context.Context, emit func(ScrubEvent) error) error
+
+	// Jobs are the compaction jobs, for their operator. Nil means that there are none.
+	Jobs JobAdmin
+
 	// Status tells how profiles are stored and merged, for the page /status. Nil
 	// means that it is not known.
 	Status func(ctx context.Context) (*Status, error)
+
+	// Backups lets clients copy all that is stored. Nil serves no such thing.
+	Backups Backups
 
 	// Info describes the process. Nil means nothing is known.
 	Info func() Info
@@ -104,6 +121,9 @@ func (o Options) withDefaults() Options {
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	if o.Ready == nil {
 		o.Ready = func(context.Context) error { return nil }
+	}
+	if o.Warnings == nil {
+		o.Warnings = func() []string { return nil }
 	}
 	if o.Info == nil {
 		o.Info = func() Info { return Info{} }

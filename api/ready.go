@@ -10,7 +10,8 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// ready answers 200 if the process can serve, else 503 and why it cannot.
+// ready answers 200 if the process can serve, else 503 and why it cannot. What an
+// operator should look at follows, a line each: a full disk refuses pushes alone.
 func (s *Server) ready(x *exchange, r *http.Request) error {
 	x.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	x.Header().Set("Cache-Control", "no-store")
@@ -20,6 +21,9 @@ func (s *Server) ready(x *exchange, r *http.Request) error {
 		return nil
 	}
 	_, _ = io.WriteString(x, "ready\n")
+	for _, w := range s.warn() {
+		_, _ = io.WriteString(x, "warning: "+w+"\n")
+	}
 	return nil
 }
 

@@ -26,11 +26,11 @@ const (
 	post = "POST"
 )
 
-// routes is everything the server answers.
+// routes is everything the server answers; those of backups are in backup.go.
 func (s *Server) routes() []route {
 	q := s.queries
 	healthPath, health := grpchealth.NewHandler(healthChecker{s})
-	return []route{
+	return append(s.backupRoutes(), []route{
 		// Profiles in.
 		procedure(s, pushv1connect.PusherServicePushProcedure, s.push).large(),
 		{path: "/ingest", methods: post, push: true, handler: s.endpoint(s.ingest)},
@@ -61,11 +61,16 @@ func (s *Server) routes() []route {
 		{path: "/debug/pprof/symbol", methods: get + " " + post, handler: http.HandlerFunc(debugSymbol)},
 		{path: "/debug/pprof/trace", methods: get, handler: http.HandlerFunc(debugTrace)},
 
+		// Operators.
+		{path: "/api/v1/admin/scrub", methods: post, handler: s.endpoint(s.adminScrub)},
+		{path: "/api/v1/admin/jobs", methods: get, handler: s.endpoint(s.adminJobs)},
+		{path: "/api/v1/admin/jobs/release", methods: post, handler: s.endpoint(s.adminReleaseJobs)},
+
 		// People.
 		{path: "/status", methods: get, handler: s.endpoint(s.status)},
 		{path: "/{$}", methods: get, handler: s.endpoint(s.page)},
 		{path: "/", methods: get + " " + post, handler: s.endpoint(s.notFound)},
-	}
+	}...)
 }
 
 // procedure is the row of one remote method.

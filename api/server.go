@@ -26,7 +26,12 @@ type Server struct {
 	index   query.Index
 	isReady func(context.Context) error
 	storage func(context.Context) (*Status, error) // nil: not known
+	admit   func() error                           // nil: always
+	warn    func() []string
+	scrub   func(context.Context, func(ScrubEvent) error) error // nil: none
+	jobs    JobAdmin                                            // nil: none
 	info    func() Info
+	backups Backups // nil: none
 	limits  Limits
 	logger  *slog.Logger
 	metrics *metrics
@@ -51,7 +56,12 @@ func New(opts Options) (*Server, error) {
 		index:   opts.Index,
 		isReady: opts.Ready,
 		storage: opts.Status,
+		admit:   opts.Admit,
+		warn:    opts.Warnings,
+		scrub:   opts.Scrub,
+		jobs:    opts.Jobs,
 		info:    opts.Info,
+		backups: opts.Backups,
 		limits:  opts.Limits,
 		logger:  opts.Logger,
 		metrics: newMetrics(opts.Registry),

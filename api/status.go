@@ -24,9 +24,20 @@ type Status struct {
 	Jobs   []JobStatus   // that are not done
 	Oldest time.Time     // when the oldest part of level 0 was made; zero without any
 
+	Scrub *ScrubStatus // nil if nothing is verified
+
 	// Bytes of segments and of what compaction made of them, both stored by this
 	// process since its start.
 	IngestedBytes, CompactedBytes int64
+}
+
+// ScrubStatus is what is known of stored bytes that were verified again.
+type ScrubStatus struct {
+	Damaged      int           // objects
+	DamagedBytes int64         // of what is damaged in them
+	Damage       []string      // the first of it, in words
+	LastPass     time.Time     // when everything had been verified; zero if never
+	Oldest       time.Duration // since the object was verified or made that waits the longest
 }
 
 // LevelStatus is what there is of one level.
@@ -78,12 +89,13 @@ type statusPage struct {
 	CSS      template.CSS
 	Info     Info
 	NotReady string
+	Warnings []string
 	Problem  string // why the rest is not known, or empty
 	Status   *statusView
 }
 
 func (s *Server) statusFor(ctx context.Context, now time.Time) statusPage {
-	d := statusPage{CSS: template.CSS(pageCSS), Info: s.info()}
+	d := statusPage{CSS: template.CSS(pageCSS), Info: s.info(), Warnings: s.warn()}
 	if err := s.readiness(ctx); err != nil {
 		d.NotReady = err.Error()
 	}
@@ -114,6 +126,10 @@ type statusView struct {
 	Compacted     string
 	Jobs          []jobView
 	More          int // jobs that are not listed
+	Damage        []string
+	MoreDamage    int    // objects that are not listed
+	Damaged       string // objects and bytes; "none"
+	Verified      string // when everything was
 }
 
 type levelView struct{ Level, Name, Parts, Hours, Bytes string }
@@ -146,7 +162,28 @@ func newStatusView(s *Status, now time.Time) *statusView {
 		v.Amplification = fmt.Sprintf("%.2f", float64(s.IngestedBytes+s.CompactedBytes)/float64(s.IngestedBytes))
 	}
 	v.addJobs(s.Jobs, now)
+	v.addScrub(s.Scrub, now)
 	return v
+}
+
+// addScrub says what is known of stored bytes.
+func (v *statusView) addScrub(s *ScrubStatus, now time.Time) {
+	v.Damaged, v.Verified = "–", "–"
+	if s == nil {
+		return
+	}
+	v.Damaged, v.Verified = "none", "not yet"
+	if s.Damaged > 0 {
+		v.Damaged = fmt.Sprintf("%s, %s", countText(int64(s.Damaged)), bytesText(s.DamagedBytes))
+	}
+	if !s.LastPass.IsZero() {
+		v.Verified = ageText(now.Sub(s.LastPass)) + " ago"
+	}
+	if s.Oldest > 0 {
+		v.Verified += ", oldest " + ageText(s.Oldest)
+	}
+	v.Damage = s.Damage
+	v.MoreDamage = max(s.Damaged-len(s.Damage), 0)
 }
 
 // addJobs counts the jobs and lists the first of them.

@@ -85,6 +85,11 @@ func (w *Worker) makeBlocks(ctx context.Context, j *warehouse.Job) (s *stored, e
 		sources = append(sources, p.Object)
 		s.in += p.SizeBytes()
 	}
+	if w.opts.Room != nil { // what is made is smaller than what it is made of, but for its totals
+		if err := w.opts.Room(s.in + s.in/4); err != nil {
+			return s, err
+		}
+	}
 	m := Merge{Level: j.Level, NewID: w.newID}
 	return s, m.Run(ctx, inputs, func(b *Block) error { return w.store(ctx, b, sources, s) })
 }

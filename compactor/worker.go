@@ -42,6 +42,11 @@ type Options struct {
 	// Renew is the time between two renewals of leases. Default 15 s.
 	Renew time.Duration
 
+	// Room returns nil if a job may write so many bytes to the bucket. Its error says
+	// why not, and of kind Unavailable that the job waits until it may. Nil means
+	// always.
+	Room func(bytes int64) error
+
 	// RetryPause is how long a job waits when the bucket or the planner was away,
 	// which is nobody's failure. Default 10 s.
 	RetryPause time.Duration

@@ -138,10 +138,16 @@ func (m *Metastore) Retention(t warehouse.Tenant) time.Duration {
 	return m.fsm.view.Load().Retention(t)
 }
 
-// take proposes a caller's command, if the node leads.
+// take proposes a caller's command, if the node leads. One that must not be lost with
+// the directory is in a manifest when it is answered; if that could not be written,
+// the error is Unavailable, as for every command that may be sent again.
 func (m *Metastore) take(ctx context.Context, cmd state.Command) (any, error) {
 	if err := m.Ready(ctx); err != nil {
 		return nil, err
 	}
-	return m.propose(ctx, cmd)
+	answer, err := m.propose(ctx, cmd)
+	if err == nil && m.hasManifests() && cmd.Kind().IsDurableInManifest() {
+		err = m.saveManifest(ctx)
+	}
+	return answer, err
 }

@@ -20,4 +20,6 @@ var (
 	afterFence     = failpoint.Declare("metastore.fence.after", "orphans can never become live; none is deleted yet")
 	beforeSweep    = failpoint.Declare("metastore.sweep.before", "an orphan can never become live; a file of it is about to be deleted")
 	afterSweep     = failpoint.Declare("metastore.sweep.after", "a file of an orphan is deleted")
+	beforeManifest = failpoint.Declare("metastore.manifest.before", "a manifest of the state is about to be put into the bucket")
+	afterManifest  = failpoint.Declare("metastore.manifest.after", "a manifest is in the bucket; older ones are about to be deleted")
 )

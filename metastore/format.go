@@ -94,11 +94,23 @@ func acquireLock(path string) (*os.File, error) {
 
 // identify reads FORMAT, or writes it if there is none.
 func (d *directory) identify(node string, now time.Time) error {
-	text, err := os.ReadFile(d.join(formatFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	err := d.readFormat()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		d.node, d.version, d.since = cmp.Or(node, defaultNodeID), formatVersion, now.UTC().Truncate(time.Second)
 		return d.writeFormat()
+	case err != nil:
+		return err
+	case node != "" && node != d.node:
+		return warehouse.Errorf(warehouse.Invalid, "open metastore %s: it belongs to node %q, not %q", d.path, d.node, node)
 	}
+	return nil
+}
+
+// readFormat reads FORMAT. That there is none is an error that matches
+// fs.ErrNotExist.
+func (d *directory) readFormat() error {
+	text, err := os.ReadFile(d.join(formatFile))
 	if err == nil {
 		var info fs.FileInfo
 		if info, err = os.Stat(d.join(formatFile)); err == nil {
@@ -115,8 +127,6 @@ func (d *directory) identify(node string, now time.Time) error {
 	case d.version > formatVersion:
 		return warehouse.Errorf(warehouse.Invalid, "open metastore %s: its format is %d, this build reads 1 to %d: use a newer one",
 			d.path, d.version, formatVersion)
-	case node != "" && node != d.node:
-		return warehouse.Errorf(warehouse.Invalid, "open metastore %s: it belongs to node %q, not %q", d.path, d.node, node)
 	}
 	return nil
 }

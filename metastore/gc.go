@@ -83,10 +83,16 @@ func (m *Metastore) dead() []*state.Tombstone {
 	until := warehouse.MicrosOf(m.opts.Clock().Add(-m.opts.GCGrace))
 	all := view.Tombstones()
 	n := 0
-	for n < len(all) && n < maxCollect && all[n].Index <= oldest && all[n].At <= until {
+	for n < len(all) && n < maxCollect && all[n].Index <= oldest && all[n].At <= until && m.isInManifest(all[n]) {
 		n++
 	}
 	return all[:n]
+}
+
+// isInManifest reports whether the newest manifest knows that an object is dead: what
+// it names as live must be there if the metastore is rebuilt from it.
+func (m *Metastore) isInManifest(t *state.Tombstone) bool {
+	return t.Index <= m.manifestIndex() || m.opts.Clock().Sub(t.At.Time()) > manifestPatience
 }
 
 // deleteObjects deletes what it can and returns it, with the first error.

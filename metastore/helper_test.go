@@ -59,7 +59,7 @@ type node struct {
 func quiet(dir string) Options {
 	return Options{Dir: dir, tuning: tuning{
 		gcEvery: time.Hour, retainEvery: time.Hour, compactEvery: time.Hour, logSegment: 1 << 20,
-	}, SweepAfter: time.Hour}
+	}, SweepAfter: time.Hour, ManifestEvery: -1}
 }
 
 // start opens and runs a metastore until the test ends.

@@ -44,6 +44,16 @@ func (s *Snapshot) Jobs() []*JobInfo {
 	return out
 }
 
+// IsLive reports whether a part is live in the newest state that this node knows.
+func (m *Metastore) IsLive(p *warehouse.Part) bool {
+	for _, o := range m.fsm.view.Load().Parts(p.Tenant, p.Range) {
+		if o.Object == p.Object && o.Hour == p.Hour {
+			return true
+		}
+	}
+	return false
+}
+
 // TombstoneInfo is a dead object that was not deleted yet.
 type TombstoneInfo struct {
 	Object warehouse.ObjectID

@@ -138,8 +138,11 @@ func (l *logStore) mustWrite(do func() error) error {
 }
 
 // openLog opens or makes the log; see logMeta for what it puts right.
-func openLog(dir string, segmentBytes int, log *slog.Logger) (w *wal.WAL, err error) {
-	meta := &logMeta{log: log}
+func openLog(dir string, segmentBytes int, log *slog.Logger) (*wal.WAL, error) {
+	return openLogWith(&logMeta{log: log}, dir, segmentBytes, log)
+}
+
+func openLogWith(meta *logMeta, dir string, segmentBytes int, log *slog.Logger) (w *wal.WAL, err error) {
 	defer func() {
 		if p := recover(); p != nil { // the database panics on some kinds of damage
 			w, err = nil, warehouse.Errorf(warehouse.Corrupt, "open log %s: %v", dir, p)

@@ -29,7 +29,8 @@ import (
 //     raft-wal would refuse all further writes.
 type logMeta struct {
 	metadb.BoltMetaDB
-	log *slog.Logger
+	log  *slog.Logger
+	torn int // bytes of a torn write that was taken back
 }
 
 // Load opens the database and returns what it knows of the log's files.
@@ -43,6 +44,7 @@ func (m *logMeta) Load(dir string) (types.PersistentState, error) {
 		return s, nil
 	}
 	tail, err := mendTail(filepath.Join(dir, walfile.FileName(*last)))
+	m.torn = tail.torn
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return s, nil // the crash came before the file; raft-wal makes it

@@ -31,6 +31,8 @@ type Metastore struct {
 	submit    func(context.Context, state.Command) (any, error) // brings a command into the log
 	strangers atomic.Int64                                      // files older than this that the last sweep saw
 
+	manifests manifests
+
 	raft    atomic.Pointer[raft.Raft] // nil until Run
 	leading atomic.Bool               // the state is current, and commands are taken
 	ready   signal                    // when leading becomes true
@@ -55,8 +57,12 @@ func Open(o Options) (_ *Metastore, err error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if err := CheckVersions(o.Dir); err != nil {
+		return nil, err
+	}
 	m := &Metastore{opts: o.withDefaults()}
 	m.failure.done = make(chan struct{})
+	m.manifests.writing = make(chan struct{}, 1)
 	m.ready.init()
 	m.pins = newPins(m.opts.tuning.maxPinAge, m.opts.Clock)
 	m.raftLog = newRaftLogger(m.opts.Logger, "raft")
@@ -66,6 +72,9 @@ func Open(o Options) (_ *Metastore, err error) {
 		}
 	}()
 	m.submit = m.proposeRaw
+	if err = m.findLost(); err != nil {
+		return nil, err
+	}
 	if m.dir, err = openDirectory(o.Dir, o.NodeID, m.opts.Clock()); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ type metrics struct {
 	sweepErrors      prometheus.Counter
 	sweepSeconds     prometheus.Histogram
 	unknownObjects   prometheus.Gauge
+	manifests        prometheus.Counter
+	manifestErrors   prometheus.Counter
+	manifestSeconds  prometheus.Histogram
+	manifestBytes    prometheus.Gauge
 	ingestedBytes    prometheus.Counter
 	compactedBytes   *prometheus.CounterVec
 }
@@ -79,7 +83,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: metricPrefix + "compacted_bytes_total",
 		Help: "Bytes of the blocks that compaction jobs registered, by level; by ingested_bytes_total, it is the write amplification.",
 	}, []string{"level"})
-	m.all = append(m.all, m.commands, m.commandSeconds, m.addOutcomes, m.snapshotSeconds, m.snapshotBytes, m.sweepSeconds, m.unknownObjects, m.compactedBytes)
+	m.manifestSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    metricPrefix + "manifest_duration_seconds",
+		Help:    "Time it took to put a manifest of the state into the bucket.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+	})
+	m.manifestBytes = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: metricPrefix + "manifest_bytes",
+		Help: "Size of the last manifest that this process put into the bucket.",
+	})
+	m.all = append(m.all, m.commands, m.commandSeconds, m.addOutcomes, m.snapshotSeconds, m.snapshotBytes, m.sweepSeconds, m.unknownObjects, m.compactedBytes,
+		m.manifestSeconds, m.manifestBytes)
 	m.damagedSnapshots = counter("damaged_snapshots_total", "Snapshots that could not be read at the start and were moved aside.")
 	m.droppedPins = counter("dropped_pins_total", "Snapshots of queries that were held for too long and lost their protection.")
 	m.deletedObjects = counter("deleted_objects_total", "Dead objects that were deleted from the bucket.")
@@ -88,6 +102,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.sweptObjects = counter("swept_objects_total", "Objects deleted from the bucket because nobody knew them.")
 	m.sweptBytes = counter("swept_bytes_total", "Bytes of the objects deleted from the bucket because nobody knew them.")
 	m.sweepErrors = counter("sweep_errors_total", "Searches for objects that nobody knows that failed and will be tried again.")
+	m.manifests = counter("manifests_total", "Manifests of the state that were put into the bucket.")
+	m.manifestErrors = counter("manifest_errors_total", "Manifests that could not be put into the bucket and will be tried again.")
 	m.ingestedBytes = counter("ingested_bytes_total", "Bytes of the segments that were registered.")
 	for level := 1; level <= warehouse.LevelFinal; level++ {
 		m.compactedBytes.WithLabelValues(strconv.Itoa(level))
@@ -167,6 +183,8 @@ var gauges = []struct {
 	gauge("oldest_segment_age_seconds", "Age of the oldest segment that is not merged, 0 without any.", func(r *reading) float64 {
 		return r.backlog.OldestAge(r.opts.Clock()).Seconds()
 	}),
+	gauge("manifest_age_seconds", "Age of the newest manifest in the bucket, 0 while it has the whole state.", func(r *reading) float64 { return r.manifestAge().Seconds() }),
+	gauge("manifest_index", "Log index up to which the newest manifest in the bucket goes.", func(r *reading) float64 { return float64(r.manifests.index.Load()) }),
 	gauge("pins", "Snapshots that queries hold.", func(r *reading) float64 { return float64(r.pins.count()) }),
 	gauge("foreign_objects", "Files in the bucket that are older than this metastore and that it does not know.", func(r *reading) float64 { return float64(r.strangers.Load()) }),
 	gauge("log_pending_commands", "Commands in the log behind the last snapshot.", func(r *reading) float64 { return float64(r.fsm.pendingCommands.Load()) }),

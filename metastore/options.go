@@ -57,6 +57,11 @@ type Options struct {
 	// snapshot. Zero means not at all.
 	GCGrace time.Duration
 
+	// ManifestEvery is how often a manifest of the state is put into the bucket while
+	// the state changes; one more comes with a clean stop. A dead object is deleted
+	// once a manifest knows of its death. Zero means 60 s; less than that, never.
+	ManifestEvery time.Duration
+
 	// OnDelete is called after an object was deleted, from one of several
 	// goroutines. Nil means nobody wants to know.
 	OnDelete func(warehouse.ObjectID)
@@ -94,6 +99,7 @@ func (o Options) withDefaults() Options {
 	o.SweepAfter = cmp.Or(o.SweepAfter, 30*time.Second)
 	o.SweepEvery = cmp.Or(o.SweepEvery, 5*time.Minute)
 	o.OrphanAge = cmp.Or(o.OrphanAge, 15*time.Minute)
+	o.ManifestEvery = cmp.Or(o.ManifestEvery, time.Minute)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	t := &o.tuning
 	t.gcEvery = cmp.Or(t.gcEvery, time.Second)

@@ -24,8 +24,8 @@ func newPins(maxAge time.Duration, clock func() time.Time) *pins {
 // pin holds the newest view. Loading it under the lock is what makes oldest
 // safe: a pin that it did not count holds a view at least as new as one loaded
 // before the call.
-func (p *pins) pin(newest func() *state.View) *Snapshot {
-	s := &Snapshot{pins: p, at: p.clock()}
+func (p *pins) pin(newest func() *state.View, maxAge time.Duration) *Snapshot {
+	s := &Snapshot{pins: p, at: p.clock(), maxAge: maxAge}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.view = newest()
@@ -39,6 +39,13 @@ func (p *pins) release(s *Snapshot) {
 	delete(p.held, s)
 }
 
+// renew makes a pin as young as a new one, unless it was dropped.
+func (p *pins) renew(s *Snapshot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.at = p.clock()
+}
+
 // oldest returns the smallest index of a view in use, the largest number if
 // there is none, and how many pins it dropped because they were too old.
 func (p *pins) oldest() (index uint64, dropped int) {
@@ -47,7 +54,7 @@ func (p *pins) oldest() (index uint64, dropped int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s := range p.held {
-		if now.Sub(s.at) > p.maxAge {
+		if now.Sub(s.at) > s.maxAge {
 			s.dropped.Store(true)
 			delete(p.held, s)
 			dropped++

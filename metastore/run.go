@@ -35,6 +35,7 @@ func (m *Metastore) Run(ctx context.Context) error {
 	}
 	m.raft.Store(r)
 	m.runLoops(ctx)
+	m.leaveManifest()
 	if err = m.stopRaft(r); err == nil {
 		m.Close() // not under a Raft that hangs: closing would wait for it
 	}
@@ -51,7 +52,7 @@ func (m *Metastore) runLoops(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){m.followLeadership, m.collectLoop, m.retainLoop, m.compactLoop, m.sweepLoop} {
+	for _, loop := range []func(context.Context){m.followLeadership, m.collectLoop, m.retainLoop, m.compactLoop, m.sweepLoop, m.manifestLoop} {
 		wg.Go(func() { loop(ctx) })
 	}
 	select {
@@ -168,6 +169,9 @@ func (m *Metastore) lead(ctx context.Context, r *raft.Raft) {
 	start := time.Now()
 	for ctx.Err() == nil && r.State() == raft.Leader {
 		err := m.takeOver(ctx, r)
+		if err == nil && !m.mayLead(ctx) {
+			return
+		}
 		if err == nil {
 			m.setLeading(true)
 			v := m.fsm.view.Load()
@@ -180,6 +184,20 @@ func (m *Metastore) lead(ctx context.Context, r *raft.Raft) {
 		case <-time.After(electionTimeout):
 		}
 	}
+}
+
+// mayLead reports whether the bucket does not say that the state is not its own. A
+// bucket that cannot be asked is asked again before the first manifest.
+func (m *Metastore) mayLead(ctx context.Context) bool {
+	err := m.meetManifests(ctx)
+	switch {
+	case warehouse.KindOf(err) == warehouse.Invalid:
+		m.fail(err)
+		return false
+	case err != nil:
+		m.opts.Logger.Warn("metastore could not look for manifests yet", "err", err)
+	}
+	return true
 }
 
 func (m *Metastore) takeOver(ctx context.Context, r *raft.Raft) error {

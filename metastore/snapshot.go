@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stackhouse-db/stackhouse/metastore/manifest"
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -20,7 +21,8 @@ import (
 type Snapshot struct {
 	view    *state.View
 	pins    *pins
-	at      time.Time
+	at      time.Time // under the lock of pins
+	maxAge  time.Duration
 	dropped atomic.Bool
 }
 
@@ -30,7 +32,16 @@ func (m *Metastore) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err := m.barrier(ctx); err != nil {
 		return nil, err
 	}
-	return m.pins.pin(m.fsm.view.Load), nil
+	return m.pins.pin(m.fsm.view.Load, m.pins.maxAge), nil
+}
+
+// Hold is Snapshot for who works longer than a query: the snapshot is dropped when it
+// was not renewed for the lease.
+func (m *Metastore) Hold(ctx context.Context, lease time.Duration) (*Snapshot, error) {
+	if err := m.barrier(ctx); err != nil {
+		return nil, err
+	}
+	return m.pins.pin(m.fsm.view.Load, lease), nil
 }
 
 // barrier makes sure that the newest view is current. An answered command was
@@ -59,10 +70,24 @@ func (s *Snapshot) Release() { s.pins.release(s) }
 // for too long.
 func (s *Snapshot) Err() error {
 	if s.dropped.Load() {
-		return warehouse.Errorf(warehouse.Deadline, "read snapshot %d: it is older than %s and no longer protected", s.view.Index(), s.pins.maxAge)
+		return warehouse.Errorf(warehouse.Deadline, "read snapshot %d: it is older than %s and no longer protected", s.view.Index(), s.maxAge)
 	}
 	return nil
 }
+
+// Renew makes the snapshot as young as a new one. Deadline: it was dropped.
+func (s *Snapshot) Renew() error {
+	s.pins.renew(s)
+	return s.Err()
+}
+
+// Manifest returns the byte form of the whole index; see package manifest.
+func (s *Snapshot) Manifest() ([]byte, error) {
+	return manifest.Encode(s.view, warehouse.MicrosOf(s.pins.clock()))
+}
+
+// EachPart calls fn with every live part.
+func (s *Snapshot) EachPart(fn func(*warehouse.Part)) { s.view.EachPart(fn) }
 
 // Index returns the log index of the last command that the snapshot includes.
 func (s *Snapshot) Index() uint64 { return s.view.Index() }

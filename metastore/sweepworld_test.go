@@ -23,6 +23,7 @@ import (
 // loose is a metastore without Raft and disk: a command is applied when it is
 // proposed. All else is as in production.
 func loose(t *testing.T, o Options) *Metastore {
+	o.ManifestEvery = -1
 	m := &Metastore{opts: o.withDefaults(), dir: &directory{since: o.Clock().Add(-1000 * time.Hour)}}
 	m.failure.done = make(chan struct{})
 	m.ready.init()

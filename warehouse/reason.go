@@ -15,4 +15,6 @@ const (
 	ReasonProfileSize      = "profile_size_limit"
 	ReasonMalformedProfile = "malformed_profile"
 	ReasonNotInWindow      = "not_in_ingestion_window"
+
+	ReasonDiskFull = "disk_full" // ours: of requests, whatever is in them
 )

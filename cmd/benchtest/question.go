@@ -116,6 +116,7 @@ func questions(w *workload) []question {
 type asker struct {
 	client *http.Client
 	url    string
+	plain  bool // asks for answers that are not compressed
 	buf    bytes.Buffer
 }
 
@@ -142,6 +143,9 @@ func (a *asker) ask(ctx context.Context, q *question) (answer, error) {
 	}
 	req.Header.Set("Content-Type", "application/proto")
 	req.Header.Set("Accept-Encoding", "gzip")
+	if a.plain {
+		req.Header.Set("Accept-Encoding", "identity")
+	}
 	began := time.Now()
 	res, err := a.client.Do(req)
 	if err != nil {

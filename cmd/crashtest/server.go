@@ -34,7 +34,8 @@ func listFailpoints(binary string) ([]string, error) {
 
 func newServer(binary, dir, log string) (*child.Server, error) {
 	return child.New(binary, dir, log, "--memory=1GiB", "--no-self-profiling", "--log.level=debug",
-		"--compaction.final-after=0", "--compaction.segment-age=500ms")
+		"--compaction.final-after=0", "--compaction.segment-age=500ms",
+		"--manifest.every=1s") // nothing is deleted before a manifest knows that it is dead
 }
 
 // startServer starts the process and returns how long it took to be ready; 0 if it

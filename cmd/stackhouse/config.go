@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/warehouse/space"
 )
 
 // config holds every setting of the server. The name of a field's flag is also
@@ -26,11 +27,15 @@ type config struct {
 	Roles  string `name:"roles" default:"all" placeholder:"SET" help:"What this process does (default ${default}). This version runs every role in one process, so that all is the only value."`
 	Memory share  `name:"memory" default:"50%" placeholder:"SIZE" help:"Memory to use: a size, or a percentage of what the machine or control group has (default ${default})."`
 
-	Retention  period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
-	GCGrace    period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
-	FinalAfter period `name:"compaction.final-after" default:"30s" placeholder:"TIME" help:"How long after the last profile of an hour that is over its data becomes final (default ${default})."`
-	MergeAge   period `name:"compaction.segment-age" default:"5s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
-	CacheBytes share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
+	Retention     period `name:"retention" default:"31d" placeholder:"TIME" help:"How long profiles are kept, by their own time; 0 keeps them for ever (default ${default})."`
+	GCGrace       period `name:"gc.grace" default:"0" placeholder:"TIME" help:"How long an object that nothing needs any more is still kept for foreign readers of the data directory (default ${default})."`
+	ManifestEvery period `name:"manifest.every" default:"60s" placeholder:"TIME" help:"How often the index is written to the bucket while it changes, to be rebuilt from; 0 does not write it (default ${default})."`
+	FinalAfter    period `name:"compaction.final-after" default:"30s" placeholder:"TIME" help:"How long after the last profile of an hour that is over its data becomes final (default ${default})."`
+	MergeAge      period `name:"compaction.segment-age" default:"5s" placeholder:"TIME" help:"How old the segments of a running hour are at least when they are merged (default ${default})."`
+	ScrubEvery    period `name:"scrub.every" default:"7d" placeholder:"TIME" help:"Within which time every stored object is read again and compared with its checksums; 0 never does (default ${default})."`
+	DiskStop      share  `name:"disk.stop" default:"2%" placeholder:"SIZE" help:"Free space below which pushes are refused: a size, or a percentage of the disk but at least 64MiB (default ${default})."`
+	DiskWarn      share  `name:"disk.warn" default:"10%" placeholder:"SIZE" help:"Free space below which /ready and /status warn: a size, or a percentage of the disk but at least 128MiB (default ${default})."`
+	CacheBytes    share  `name:"cache.bytes" default:"10%" placeholder:"SIZE" help:"Disk space for copies of stored data: a size, or a percentage of the disk but at most 10GiB (default ${default})."`
 
 	SQLTimeout  period `name:"sql.timeout" default:"10m" placeholder:"TIME" group:"sql" help:"How long a statement may take, its rows unread or not (default ${default})."`
 	SQLMaxBytes size   `name:"sql.max-bytes" default:"0" placeholder:"SIZE" group:"sql" help:"Most stored bytes that a statement may read, as planned; one that needs more is refused. 0: no limit (default ${default})."`
@@ -74,6 +79,8 @@ func (c *config) validate() error {
 			"listen on 127.0.0.1, or add --pg.trust", c.PGListen)
 	}
 	switch {
+	case c.ManifestEvery < 0:
+		return fmt.Errorf("manifest.every: %s is negative", c.ManifestEvery)
 	case c.FinalAfter < 0:
 		return fmt.Errorf("compaction.final-after: %s is negative", c.FinalAfter)
 	case c.MergeAge < 0:
@@ -163,6 +170,28 @@ func (c *config) cacheBytes(disk int64) int64 {
 		n = min(n, maxCacheBytes)
 	}
 	return n
+}
+
+// The least that percentages of a disk amount to. What stops pushes is kept for the
+// log, which takes two files of 16 MiB, and for merges.
+const (
+	minDiskStop = 64 << 20
+	minDiskWarn = 2 * minDiskStop
+)
+
+// diskThresholds returns --disk.stop and --disk.warn.
+func (c *config) diskThresholds() (stop, warn space.Threshold) {
+	stop = func(total int64) int64 { return atLeast(c.DiskStop, total, minDiskStop) }
+	warn = func(total int64) int64 { return max(atLeast(c.DiskWarn, total, minDiskWarn), stop(total)) }
+	return stop, warn
+}
+
+// atLeast returns the bytes that s means, no less than least if it is a percentage.
+func atLeast(s share, whole, least int64) int64 {
+	if s.percent > 0 {
+		return max(s.of(whole), least)
+	}
+	return s.of(whole)
 }
 
 // retention returns --retention; zero means for ever.

@@ -55,6 +55,9 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	got := settings(t, nil)
 	for name, want := range map[string]string{
+		"scrub.every":    "7d",
+		"disk.stop":      "2%",
+		"disk.warn":      "10%",
 		"data-dir":       "./data",
 		"http.listen":    "127.0.0.1:4040",
 		"pg.listen":      "127.0.0.1:4042",

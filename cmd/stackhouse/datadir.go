@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/stackhouse-db/stackhouse/metastore"
 )
 
 // Names in the data directory.
@@ -18,13 +21,16 @@ const (
 	metastoreDir = "metastore"  // log and snapshots of the index
 	cacheDir     = "cache"      // copies of parts of objects; may be deleted
 	tempDir      = "tmp"        // what queries spill; emptied at start
+	scrubFile    = "SCRUB"      // when objects were verified; may be deleted
 	newFormat    = "FORMAT.new" // FORMAT while it is written
+	restoring    = "RESTORING"  // there while a backup is restored into the directory
 )
 
 // dataDir is a data directory that this process alone uses.
 type dataDir struct {
-	path string // absolute
-	lock *os.File
+	path  string // absolute
+	lock  *os.File
+	known []string // names that are no stranger's in a directory without FORMAT
 }
 
 // openDataDir creates or opens a data directory and locks it until close.
@@ -32,17 +38,31 @@ type dataDir struct {
 // It changes nothing in a directory that is not Stackhouse's, that a newer
 // version wrote, or that another process uses.
 func openDataDir(path string) (*dataDir, error) {
+	d, err := openDataDirWith(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(d.file(restoring)); err == nil {
+		d.close()
+		return nil, fmt.Errorf("data directory %s: a restore into it has not ended; run it again, or remove the directory", d.path)
+	}
+	return d, nil
+}
+
+// openDataDirWith is openDataDir for a new directory that may hold some names, and
+// for one into which a backup is being restored.
+func openDataDirWith(path string, known ...string) (*dataDir, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("data directory %q: %w", path, err)
 	}
-	d := &dataDir{path: abs}
+	d := &dataDir{path: abs, known: known}
 	if err := os.MkdirAll(abs, 0o750); err != nil {
 		return nil, d.wrap(err)
 	}
 	isNew, err := d.isNew()
 	if err == nil && !isNew {
-		err = d.checkFormat(false) // before the lock's file is touched
+		err = d.checkVersions() // before the lock's file is touched
 	}
 	if err != nil {
 		return nil, err
@@ -55,6 +75,15 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// checkVersions refuses what a newer version wrote, here or in the metastore's
+// folder. It changes nothing.
+func (d *dataDir) checkVersions() error {
+	if err := d.checkFormat(false); err != nil {
+		return err
+	}
+	return metastore.CheckVersions(d.file(metastoreDir))
 }
 
 // isNew reports whether the directory holds nothing yet. Anything without a
@@ -71,7 +100,7 @@ func (d *dataDir) isNew() (bool, error) {
 			return false, nil
 		case lockFile, newFormat, "lost+found":
 		default:
-			if foreign == "" {
+			if foreign == "" && !slices.Contains(d.known, e.Name()) {
 				foreign = e.Name()
 			}
 		}

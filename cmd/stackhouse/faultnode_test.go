@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,8 @@ import (
 	"github.com/stackhouse-db/stackhouse/compactor"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/metastore/backup"
+	"github.com/stackhouse-db/stackhouse/metastore/manifest"
 	"github.com/stackhouse-db/stackhouse/pgwire"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
@@ -28,17 +31,24 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
+	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 	"github.com/stackhouse-db/stackhouse/warehouse/object/objecttest"
+	"github.com/stackhouse-db/stackhouse/warehouse/space"
 )
 
 // faultSettings say how a faultNode is joined.
 type faultSettings struct {
-	dir    string
-	policy metastore.Policy
-	clock  func() time.Time // of the metastore; nil means time.Now
-	faulty bool             // nothing is read in place, and the bucket can be broken
-	forget bool             // what is decoded for one question is not kept for the next
+	dir       string
+	policy    metastore.Policy
+	clock     func() time.Time  // of the metastore; nil means time.Now
+	faulty    bool              // nothing is read in place, and the bucket can be broken
+	points    *failpoint.Points // of ingest and compactor; nil has none
+	manifests time.Duration     // how often one is written; 0 means often
+	forget    bool              // what is decoded for one question is not kept for the next
+
+	scrubEvery time.Duration
+	usage      func(path string) (space.Usage, error) // of disks; nil asks the system
 }
 
 // faultNode is a node whose bucket belongs to the test.
@@ -46,6 +56,7 @@ type faultNode struct {
 	*opened
 	files    *object.Filesystem
 	faulty   *objecttest.Faulty // nil if it was not asked for
+	bucket   object.Bucket      // what the components use
 	sections *cache.Sections
 	registry *prometheus.Registry
 }
@@ -106,31 +117,51 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 		bucket = n.faulty
 	}
 	bucket = object.Instrument(bucket, n.registry)
-	n.sections, err = cache.OpenSections(cache.SectionsOptions{Dir: dir.file(cacheDir), MaxBytes: 1 << 30, Bucket: bucket, Registry: n.registry})
+	n.bucket = bucket
+	n.openRegister(dir, log, n.registry)
+	n.sections, err = cache.OpenSections(cache.SectionsOptions{
+		Dir: dir.file(cacheDir), MaxBytes: 1 << 30, Bucket: bucket, OnVerdict: n.noteVerdict, Registry: n.registry,
+	})
 	if err != nil {
 		return nil, err
 	}
 	n.addResource("cache", n.sections)
 	n.meta, err = metastore.Open(metastore.Options{
-		Dir: dir.file(metastoreDir), Policy: s.policy, Bucket: bucket, OnDelete: n.sections.Forget, Clock: s.clock, Registry: n.registry,
+		Dir: dir.file(metastoreDir), Policy: s.policy, Bucket: bucket, Clock: s.clock, Registry: n.registry,
+		ManifestEvery: cmp.Or(s.manifests, 200*time.Millisecond),
+		OnDelete:      func(id warehouse.ObjectID) { n.sections.Forget(id); n.register.Forget(id) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = n.openHealth(healthOptions{
+		meta: n.meta, dir: dir, bucket: bucket, copies: n.sections, every: s.scrubEvery,
+		stop: percentOf(2), warn: percentOf(10), usage: s.usage,
+		component: func(string) *slog.Logger { return log }, registry: n.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
 	n.ing, err = ingest.New(ingest.Options{
 		Store: bucket, Registrar: n.meta, Sections: n.sections, MemoryBytes: b.pushes, DefinitionBytes: b.definitions, Registry: n.registry,
+		Failpoints: s.points,
 	})
 	if err != nil {
 		return nil, err
 	}
 	n.compactor, err = compactor.New(compactor.Options{
-		Jobs: n.meta, Sections: n.sections, Bucket: bucket, StopTimeout: undoJobs,
-		Poll: 20 * time.Millisecond, Renew: 500 * time.Millisecond, Registry: n.registry,
+		Jobs: n.meta, Sections: n.sections, Bucket: bucket, StopTimeout: undoJobs, Failpoints: s.points,
+		Poll: 20 * time.Millisecond, Renew: 500 * time.Millisecond, Room: n.roomForMerge, Registry: n.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return n, n.openQueries(s, dir, b)
+}
+
+// percentOf is a threshold.
+func percentOf(percent int64) space.Threshold {
+	return func(total int64) int64 { return total * percent / 100 }
 }
 
 // openQueries opens what answers questions, and the edges.
@@ -145,7 +176,7 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 	}
 	n.addResource("engine", n.engine)
 	n.questions, err = query.New(query.Options{
-		Index: index{n.meta}, Sections: n.sections, Symbols: cache.NewSymbols(b.symbols), Engine: n.engine,
+		Index: index{n.meta, n.register}, Sections: n.sections, Symbols: cache.NewSymbols(b.symbols), Engine: n.engine,
 		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples, Registry: n.registry,
 	})
 	if err != nil {
@@ -156,7 +187,7 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 		return err
 	}
 	n.statements, err = statement.New(statement.Options{
-		Index: index{n.meta}, Sections: n.sections, Query: n.questions, Catalog: pgCatalog, SectionDirs: dir.sectionDirs,
+		Index: index{n.meta, n.register}, Sections: n.sections, Query: n.questions, Catalog: pgCatalog, SectionDirs: dir.sectionDirs,
 		MemoryBytes: b.sql, TempDir: dir.file(tempDir), Registry: n.registry,
 	})
 	if err != nil {
@@ -167,9 +198,10 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 		return err
 	}
 	n.api, err = api.New(api.Options{
-		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
-		Status:   func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
-		Info:     func() api.Info { return api.Info{} },
+		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
+		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, n.registry) },
+		Admit:  n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
+		Info: func() api.Info { return api.Info{} }, Backups: backup.NewLeases(holdBackup(n.meta), n.bucket),
 		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,
 	})
@@ -250,6 +282,9 @@ func (n *faultNode) objects(t *testing.T) (live, orphans []string) {
 		}
 	}
 	require.NoError(t, n.files.List(t.Context(), "", func(a object.Attrs) error {
+		if _, ok := manifest.ParseName(a.Name); ok {
+			return nil
+		}
 		if isLive[a.Name] {
 			live = append(live, a.Name)
 		} else {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -20,11 +21,17 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
-	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Show help for a command."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Scrub     scrubCmd     `cmd:"" help:"Read all that is stored and compare it with its checksums; exit status 1 if something is damaged."`
+	Jobs      jobsCmd      `cmd:"" help:"List the merges of a running server, and release those that were set aside."`
+	Backup    backupCmd    `cmd:"" help:"Copy everything that a running server has stored to another place."`
+	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup, after all of it was verified."`
+	Block     blockCmd     `cmd:"" help:"Look into stored blocks."`
+	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
+	Metastore metastoreCmd `cmd:"" help:"Look into the index of a server that is stopped; rebuild, export or import it."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Help      helpCmd      `cmd:"" help:"Show help for a command."`
 
 	ShowHelp helpFlag `name:"help" short:"h" help:"Show help."`
 }
@@ -87,15 +94,31 @@ func (p program) run(ctx context.Context, args []string) int {
 	case err != nil:
 		return p.fail(exitUsage, err)
 	}
-	switch parsed.Selected().Path() {
+	path := parsed.Selected().Path()
+	if name, ok := strings.CutPrefix(path, "metastore "); ok {
+		return p.metastore(ctx, name, &g.Metastore)
+	}
+	if name, ok := strings.CutPrefix(path, "block "); ok {
+		return p.block(ctx, name, &g.Block)
+	}
+	if name, ok := strings.CutPrefix(path, "segment "); ok {
+		return p.segment(ctx, name, &g.Segment)
+	}
+	switch path {
 	case "serve":
 		return p.serve(ctx, &g.Serve.Settings)
 	case "config":
 		return p.printConfig(&g.Config.Settings, settingFlags(parsed))
-	case "segment show":
-		return p.showSegments(&g.Segment.Show)
-	case "segment check":
-		return p.checkSegments(ctx, g.Segment.Check.Paths)
+	case "scrub":
+		return p.scrub(ctx, &g.Scrub)
+	case "jobs ls":
+		return p.listJobs(ctx, &g.Jobs.Ls)
+	case "jobs release":
+		return p.releaseJobs(ctx, &g.Jobs.Release)
+	case "backup":
+		return p.backUp(ctx, &g.Backup)
+	case "restore":
+		return p.restore(ctx, &g.Restore)
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK
@@ -110,7 +133,7 @@ func (p program) parser(g *grammar) (*kong.Kong, error) {
 		kong.Description("A SQL-queryable warehouse for continuous profiles. \"stackhouse serve\" runs everything with data in ./data; no setting is needed."),
 		kong.Writers(p.stdout, p.stderr),
 		kong.NoDefaultHelp(),
-		kong.Groups{"limits": "Limits of what is accepted:"},
+		kong.Groups{"limits": "Limits of what is accepted:", "sql": "Statements:"},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.ValueFormatter(helpWithEnv),
 	)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +15,9 @@ import (
 // segmentCmd holds the commands that look into stored segments. They need no
 // server and no settings, read only, and may run beside a server.
 type segmentCmd struct {
+	Ls    segmentLsCmd    `cmd:"" help:"List the segments of a data directory or bucket."`
 	Show  segmentShowCmd  `cmd:"" help:"Show what a segment holds: parts, datasets, sections and their sizes."`
-	Check segmentCheckCmd `cmd:"" help:"Verify segments down to every value; exit status 1 if one is damaged."`
+	Check segmentCheckCmd `cmd:"" help:"Verify segments down to every row; exit status 1 if one is damaged."`
 }
 
 type segmentShowCmd struct {
@@ -24,7 +26,24 @@ type segmentShowCmd struct {
 }
 
 type segmentCheckCmd struct {
-	Paths []string `arg:"" name:"path" help:"Segments, and directories in which every *.seg is checked."`
+	storeFlags
+	All   bool     `name:"all" option:"" help:"Check every segment of a data directory or bucket, and that every id in a sample is defined in a live object of its dataset partition."`
+	JSON  bool     `name:"json" option:"" help:"Print one JSON object a segment, each on a line."`
+	Paths []string `arg:"" optional:"" name:"path" help:"Segments, and directories in which every *.seg is checked."`
+}
+
+// segment runs one of the commands.
+func (p program) segment(ctx context.Context, name string, cmd *segmentCmd) int {
+	command, _, _ := strings.Cut(name, " ")
+	switch command {
+	case "ls":
+		return p.listSegments(ctx, &cmd.Ls)
+	case "show":
+		return p.showSegments(&cmd.Show)
+	case "check":
+		return p.checkSegments(ctx, &cmd.Check)
+	}
+	return p.fail(exitUsage, fmt.Errorf("no command segment %s", name))
 }
 
 // readDescription returns what a segment's footer says. It reads the end of the

@@ -18,38 +18,41 @@ import (
 // progressEvery is how often a long check says how far it is.
 const progressEvery = 5 * time.Second
 
-// checkSegments verifies segments one after another and prints a line for each.
-func (p program) checkSegments(ctx context.Context, paths []string) int {
-	c := segmentChecker{program: p, now: time.Now}
-	c.find(paths)
-	c.run(ctx)
-	if c.failed() {
-		return exitError
+// checkSegments verifies segments one after another and prints a line for each, and
+// below it what is wrong.
+func (p program) checkSegments(ctx context.Context, cmd *segmentCheckCmd) int {
+	if cmd.All == (len(cmd.Paths) > 0) {
+		return p.fail(exitUsage, errors.New("name segments or directories to check, or give --all"))
 	}
-	return exitOK
+	c := &segmentChecker{objectChecker: newObjectChecker(p, "segment", cmd.JSON)}
+	if !cmd.All {
+		c.find(cmd.Paths)
+		return c.end(ctx, c.run(ctx))
+	}
+	s, err := cmd.open()
+	if err == nil {
+		dir := filepath.Join(s.root, filepath.FromSlash(block.SegmentPrefix))
+		if _, statErr := os.Stat(dir); !errors.Is(statErr, fs.ErrNotExist) { // it goes with the last segment
+			c.walk(dir)
+		}
+		if err = c.run(ctx); err == nil {
+			err = c.definitions(ctx, s, &filterFlags{})
+		}
+	}
+	return c.end(ctx, err)
 }
 
 // segmentChecker is one run of the check command: first it finds the objects,
-// then it reads them, so that it can say how much is left.
+// then it reads them.
 type segmentChecker struct {
-	program
-	now   func() time.Time
+	*objectChecker
 	files []segmentFile
-	bytes int64 // of all files
-
-	nChecked, nDamaged, nUnreadable, nGone int
-	bytesRead                              int64
-	stopped                                bool
 }
 
 type segmentFile struct {
 	path  string
-	size  int64
 	found bool // in a directory, and not named by the caller
 }
-
-// failed reports whether not everything is known to be in order.
-func (c *segmentChecker) failed() bool { return c.nDamaged+c.nUnreadable > 0 || c.stopped }
 
 // find collects the files of all paths.
 func (c *segmentChecker) find(paths []string) {
@@ -61,14 +64,9 @@ func (c *segmentChecker) find(paths []string) {
 		case info.IsDir():
 			c.walk(path)
 		default:
-			c.add(segmentFile{path: path, size: info.Size()})
+			c.files = append(c.files, segmentFile{path: path})
 		}
 	}
-}
-
-func (c *segmentChecker) add(f segmentFile) {
-	c.files = append(c.files, f)
-	c.bytes += f.size
 }
 
 // walk collects the segments below a directory. A directory that cannot be read
@@ -83,9 +81,7 @@ func (c *segmentChecker) walk(root string) {
 		case err != nil:
 			c.unreadable(path, err)
 		case entry.Type().IsRegular() && strings.HasSuffix(path, ".seg"):
-			if info, err := entry.Info(); err == nil {
-				c.add(segmentFile{path: path, size: info.Size(), found: true})
-			}
+			c.files = append(c.files, segmentFile{path: path, found: true})
 		}
 		return nil
 	})
@@ -95,27 +91,14 @@ func (c *segmentChecker) walk(root string) {
 }
 
 // run checks the files. It ends early, between two of them, when ctx is done.
-func (c *segmentChecker) run(ctx context.Context) {
-	start := c.now()
-	last := start
+func (c *segmentChecker) run(ctx context.Context) error {
 	for _, f := range c.files {
-		if ctx.Err() != nil {
-			c.stopped = true
-			break
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		c.check(f)
-		if now := c.now(); now.Sub(last) >= progressEvery {
-			last = now
-			fmt.Fprintf(c.stderr, "stackhouse: checked %d of %s, %s of %s; %d damaged\n", c.nChecked,
-				plural(len(c.files), "segment"), bytesText(c.bytesRead), bytesText(c.bytes), c.nDamaged)
-		}
 	}
-	end := "checked"
-	if c.stopped {
-		end = "interrupted; checked"
-	}
-	fmt.Fprintf(c.stderr, "stackhouse: %s %s, %s, in %s; %d damaged, %d unreadable\n", end, plural(c.nChecked, "segment"),
-		bytesText(c.bytesRead), c.now().Sub(start).Round(time.Millisecond), c.nDamaged, c.nUnreadable)
+	return nil
 }
 
 // check checks one file. A running server removes segments that nothing needs
@@ -124,44 +107,41 @@ func (c *segmentChecker) check(f segmentFile) {
 	data, err := readRegular(f.path)
 	switch {
 	case f.found && errors.Is(err, fs.ErrNotExist):
-		c.nGone++
-		c.line("gone", f.path, "removed since the check began")
+		c.gone(f.path)
 		return
 	case err != nil:
 		c.unreadable(f.path, err)
 		return
 	}
-	c.nChecked++
-	c.bytesRead += int64(len(data))
-	seg, err := checkSegment(f.path, data)
-	if err != nil {
-		c.nDamaged++
-		c.line("damaged", f.path, err.Error())
-		return
+	var r warehouse.Report
+	seg := checkSegment(f.path, data, &r)
+	text := bytesText(int64(len(data)))
+	if seg != nil {
+		sections := 0
+		var samples int64
+		for i := range seg.Parts {
+			sections += len(seg.Parts[i].Sections)
+			samples += seg.Parts[i].Rows()
+		}
+		text = fmt.Sprintf("%s, %s, %s, %s", plural(len(seg.Parts), "part"), plural(sections, "section"), plural(samples, "sample"), bytesText(seg.Size))
 	}
-	var sections int
-	var samples int64
-	for i := range seg.Parts {
-		sections += len(seg.Parts[i].Sections)
-		samples += seg.Parts[i].Rows()
-	}
-	c.line("ok", f.path, fmt.Sprintf("%s, %s, %s, %s", plural(len(seg.Parts), "part"), plural(sections, "section"), plural(samples, "sample"), bytesText(seg.Size)))
+	c.result(f.path, text, int64(len(data)), &r)
 }
 
 // checkSegment verifies a whole object, and that it is the one that a name as
 // the bucket has it promises.
-func checkSegment(path string, data []byte) (*warehouse.Segment, error) {
-	if err := segment.Check(data); err != nil {
-		return nil, err
-	}
-	seg, err := segment.Decode(data)
-	if err != nil {
-		return nil, err
+func checkSegment(path string, data []byte, r *warehouse.Report) *warehouse.Segment {
+	seg := segment.Report(data, path, r)
+	if seg == nil {
+		return nil
 	}
 	if shard, id, ok := block.ParseSegmentName(objectName(path)); ok && (id != seg.ID || shard != seg.Shard) {
-		return nil, fmt.Errorf("it is segment %s of shard %d by its footer", seg.ID, seg.Shard)
+		r.Add(warehouse.Finding{
+			Check: segment.CheckName, Object: path, Row: warehouse.NoRow,
+			Text: fmt.Sprintf("it is segment %s of shard %d by its footer", seg.ID, seg.Shard),
+		})
 	}
-	return seg, nil
+	return seg
 }
 
 // objectName returns the end of a path that is the name of an object, if the
@@ -184,14 +164,4 @@ func readRegular(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	return readEnd(f, size, size)
-}
-
-func (c *segmentChecker) unreadable(path string, err error) {
-	c.nUnreadable++
-	c.line("unreadable", path, err.Error())
-}
-
-// line prints the verdict on one object.
-func (c *segmentChecker) line(verdict, path, text string) {
-	fmt.Fprintf(c.stdout, "%s %s: %s\n", verdict, plainText(path), strings.ReplaceAll(text, "\n", " "))
 }

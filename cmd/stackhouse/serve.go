@@ -20,6 +20,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/compactor"
 	"github.com/stackhouse-db/stackhouse/ingest"
 	"github.com/stackhouse-db/stackhouse/metastore"
+	"github.com/stackhouse-db/stackhouse/metastore/backup"
 	"github.com/stackhouse-db/stackhouse/pgwire"
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
@@ -31,6 +32,7 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
 	"github.com/stackhouse-db/stackhouse/warehouse/object"
 	"github.com/stackhouse-db/stackhouse/warehouse/profile"
+	"github.com/stackhouse-db/stackhouse/warehouse/scrub"
 )
 
 // currentFormats are the versions that this program reads and writes. The
@@ -41,7 +43,7 @@ var currentFormats = formats{"directory": 1, "block": block.FormatVersion}
 // is what supervisors allow before they kill.
 const (
 	stopSelf      = 750 * time.Millisecond
-	drainRequests = 2 * time.Second
+	drainRequests = 1800 * time.Millisecond
 	stopAPI       = drainRequests + 750*time.Millisecond
 	drainSessions = 500 * time.Millisecond
 	stopPG        = drainSessions + 250*time.Millisecond
@@ -50,6 +52,7 @@ const (
 	stopMetastore = 1000 * time.Millisecond
 	undoJobs      = 500 * time.Millisecond
 	stopCompactor = undoJobs + 500*time.Millisecond
+	stopHealth    = 400 * time.Millisecond
 	stopResource  = 500 * time.Millisecond
 )
 
@@ -110,6 +113,7 @@ type node struct {
 	statements *statement.Service
 	api        *api.Server
 	pg         *pgwire.Server
+	health
 
 	resources []stage // what is only to be closed, in the order of opening
 }
@@ -131,8 +135,9 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	if err != nil {
 		return nil, err
 	}
+	n.openRegister(dir, component("scrub"), reg)
 	sections, err := cache.OpenSections(cache.SectionsOptions{
-		Dir: dir.file(cacheDir), MaxBytes: cfg.cacheBytes(disk), Bucket: bucket,
+		Dir: dir.file(cacheDir), MaxBytes: cfg.cacheBytes(disk), Bucket: bucket, OnVerdict: n.noteVerdict,
 		Logger: component("cache"), Registry: reg,
 	})
 	if err != nil {
@@ -142,12 +147,22 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.meta, err = metastore.Open(metastore.Options{
 		Dir: dir.file(metastoreDir), Listen: cfg.PeerListen, Retention: cfg.retention(),
-		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), OnDelete: sections.Forget,
-		Logger: component("metastore"), Registry: reg,
+		Policy: policy, Failpoints: points, Bucket: bucket, GCGrace: time.Duration(cfg.GCGrace), ManifestEvery: cfg.manifestEvery(),
+		OnDelete: func(id warehouse.ObjectID) { sections.Forget(id); n.register.Forget(id) },
+		Logger:   component("metastore"), Registry: reg,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("--peer.listen: %s is in use by another process; stop it or choose another address", cfg.PeerListen)
 	}
+	if err != nil {
+		return nil, err
+	}
+
+	stop, warn := cfg.diskThresholds()
+	err = n.openHealth(healthOptions{
+		meta: n.meta, dir: dir, bucket: bucket, copies: sections, every: time.Duration(cfg.ScrubEvery), stop: stop, warn: warn,
+		component: component, registry: reg,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +180,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	symbols := cache.NewSymbols(b.symbols)
 	symbols.Register(reg)
 	n.questions, err = query.New(query.Options{
-		Index: index{n.meta}, Sections: sections, Symbols: symbols, Engine: n.engine,
+		Index: index{n.meta, n.register}, Sections: sections, Symbols: symbols, Engine: n.engine,
 		SeriesCacheBytes: b.series, SampleCacheBytes: b.samples, MaxWaiting: cfg.LimitWaitingQueries,
 		Logger: component("query"), Registry: reg,
 	})
@@ -185,6 +200,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.compactor, err = compactor.New(compactor.Options{
 		Jobs: n.meta, Sections: sections, Bucket: bucket, Name: "compactor", StopTimeout: undoJobs, Failpoints: points,
+		Room:   n.roomForMerge,
 		Logger: component("compactor"), Registry: reg,
 	})
 	if err != nil {
@@ -200,7 +216,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 		return nil, err
 	}
 	n.statements, err = statement.New(statement.Options{
-		Index: index{n.meta}, Sections: sections, Query: n.questions, Catalog: pgCatalog,
+		Index: index{n.meta, n.register}, Sections: sections, Query: n.questions, Catalog: pgCatalog,
 		SectionDirs: dir.sectionDirs, Starter: starter,
 		Timeout: time.Duration(cfg.SQLTimeout), MaxScanBytes: int64(cfg.SQLMaxBytes), MaxTempBytes: int64(cfg.SQLTemp),
 		Slow: time.Duration(cfg.SQLSlow), Audit: cfg.SQLAudit,
@@ -219,9 +235,10 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	}
 
 	n.api, err = api.New(api.Options{
-		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
-		Status: func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, reg) },
-		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
+		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
+		Admit: n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
+		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, reg) },
+		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) }, Backups: backup.NewLeases(holdBackup(n.meta), bucket),
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
 	})
@@ -234,6 +251,7 @@ func (n *node) stages(ln, pgLn net.Listener, starting *startingServer) []stage {
 	serveAPI, apiReady := starting.handOver(func(ctx context.Context) error { return n.api.Run(ctx, ln) })
 	return slices.Concat(n.resources, []stage{
 		{name: "metastore", run: n.meta.Run, ready: n.meta.WaitReady, stop: stopMetastore},
+		{name: "health", run: n.runHealth, stop: stopHealth},
 		{name: "compactor", run: n.compactor.Run, stop: stopCompactor},
 		{name: "ingest", run: n.ing.Run, stop: stopIngest},
 		{name: "sql", run: n.runQueries, stop: stopSQL},
@@ -287,8 +305,11 @@ func untilDone(stop func() error) func(context.Context) error {
 	}
 }
 
-// index is the metastore as queries see it.
-type index struct{ meta *metastore.Metastore }
+// index is the metastore as queries see it, with what is known of stored bytes.
+type index struct {
+	meta     *metastore.Metastore
+	register *scrub.Register
+}
 
 // Snapshot implements query.Index.
 func (i index) Snapshot(ctx context.Context) (query.Snapshot, error) {
@@ -296,7 +317,7 @@ func (i index) Snapshot(ctx context.Context) (query.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return snapshot{s}, nil
+	return snapshot{s, i.register}, nil
 }
 
 // newRegistry returns the process's only registry, which has the figures of the
@@ -329,6 +350,14 @@ func (c *config) limits() *profile.Limits {
 	l.MaxLabelValue = c.LimitLabelValueBytes
 	l.MaxSampleLabels = c.LimitSampleLabels
 	return &l
+}
+
+// manifestEvery returns --manifest.every as the metastore has it: never is negative.
+func (c *config) manifestEvery() time.Duration {
+	if c.ManifestEvery == 0 {
+		return -1
+	}
+	return time.Duration(c.ManifestEvery)
 }
 
 // oldest returns the start of what retention keeps; 0 means everything.

@@ -13,10 +13,23 @@ import (
 	"github.com/stackhouse-db/stackhouse/metastore"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
 	"github.com/stackhouse-db/stackhouse/warehouse"
+	"github.com/stackhouse-db/stackhouse/warehouse/scrub"
 )
 
 // snapshot is a snapshot of the metastore as statements see it.
-type snapshot struct{ *metastore.Snapshot }
+type snapshot struct {
+	*metastore.Snapshot
+	register *scrub.Register
+}
+
+// PartHealth implements statement.Verified.
+func (s snapshot) PartHealth(p *warehouse.Part) statement.Health {
+	h := statement.Health{Damage: s.register.DamageOf(p)}
+	if at := s.register.VerifiedAt(p.Object); !at.IsZero() {
+		h.VerifiedAt = warehouse.MicrosOf(at)
+	}
+	return h
+}
 
 // CompactionJobs implements statement.JobLister.
 func (s snapshot) CompactionJobs(t warehouse.Tenant) []statement.Job {
@@ -44,14 +57,20 @@ func jobState(j *metastore.JobInfo) statement.JobState {
 }
 
 // status is what the page /status shows.
-func status(ctx context.Context, meta *metastore.Metastore, g prometheus.Gatherer) (*api.Status, error) {
-	snap, err := meta.Snapshot(ctx)
+func (n *node) status(ctx context.Context, g prometheus.Gatherer) (*api.Status, error) {
+	snap, err := n.meta.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Release()
-	out := &api.Status{}
+	out := &api.Status{Jobs: jobsOf(snap), Scrub: n.scrubStatus()}
 	addLevels(out, snap)
+	out.IngestedBytes, out.CompactedBytes = written(g)
+	return out, nil
+}
+
+// jobsOf returns the jobs of all tenants.
+func jobsOf(snap *metastore.Snapshot) (out []api.JobStatus) {
 	for _, j := range snap.Jobs() {
 		job := api.JobStatus{
 			ID: j.ID.String(), Tenant: j.Tenant, Hour: j.Hour, Level: int(j.Level), Inputs: len(j.Inputs), Bytes: j.Bytes,
@@ -60,10 +79,9 @@ func status(ctx context.Context, meta *metastore.Metastore, g prometheus.Gathere
 		if j.Failures > 0 {
 			job.FailedAt = j.FailedAt.Time()
 		}
-		out.Jobs = append(out.Jobs, job)
+		out = append(out, job)
 	}
-	out.IngestedBytes, out.CompactedBytes = written(g)
-	return out, nil
+	return out
 }
 
 // addLevels counts the parts of all tenants.

@@ -43,6 +43,17 @@ var Kinds = []Kind{
 	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs, KindFenceObjects,
 }
 
+// IsDurableInManifest reports whether a manifest must hold a command before it is
+// answered: nothing in the bucket would tell of it if the metastore were lost.
+func (k Kind) IsDurableInManifest() bool {
+	switch k {
+	case KindSetTenant, KindSetRetention:
+		return true
+	default: // segments and blocks speak for themselves, the rest can be done again
+		return false
+	}
+}
+
 // String returns the command's name, as metrics and logs have it.
 func (k Kind) String() string {
 	switch k {
@@ -154,4 +165,26 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindFailJob:          decodeFailJob,
 	KindReleaseJobs:      decodeReleaseJobs,
 	KindFenceObjects:     decodeFenceObjects,
+}
+
+// CheckCommandVersion refuses an undamaged command of a version or of a kind that
+// this build does not know: an Invalid error that names what it knows. Nothing
+// else is checked: damage is for Check to find.
+func CheckCommandVersion(data []byte) error {
+	if len(data) < minEnvelopeBytes {
+		return nil
+	}
+	payload, sum := data[:len(data)-crcBytes], binary.LittleEndian.Uint32(data[len(data)-crcBytes:])
+	if crc32.Checksum(payload, castagnoli) != sum {
+		return nil
+	}
+	kind := Kind(payload[1])
+	_, known := decoders[kind]
+	switch {
+	case payload[0] > envelopeVersion:
+		return warehouse.Errorf(warehouse.Invalid, "its format version is %d, this build reads 1 to %d: use a newer one", payload[0], envelopeVersion)
+	case payload[0] == envelopeVersion && int(kind) > len(Kinds) && !known:
+		return warehouse.Errorf(warehouse.Invalid, "it is %s, this build knows 1 to %d: use a newer one", kind, len(Kinds))
+	}
+	return nil
 }

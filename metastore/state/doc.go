@@ -10,6 +10,8 @@
 //   - job.go: compaction jobs; plan.go: what the leader wants merged, and when
 //   - command.go: the byte form of commands; one file for each command
 //   - snapshot.go, frame.go: the byte form of the whole state
+//   - describe.go: everything in a view, for people; consistent.go: whether it
+//     contradicts itself
 //
 // # Guarantees
 //

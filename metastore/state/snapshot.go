@@ -335,3 +335,14 @@ func (s *State) readTombstone(d *warehouse.Decoder) {
 		s.draft.tombstones = append(s.draft.tombstones, t)
 	}
 }
+
+// CheckVersion reads the beginning of a snapshot and refuses a version that is
+// newer than this build reads: an Invalid error that names both. Nothing else is
+// checked: damage is for Read to find.
+func CheckVersion(r io.Reader) error {
+	kind, payload, err := (&frameReader{r: r}).next()
+	if err != nil || kind != frameHeader || len(payload) == 0 || payload[0] <= snapshotVersion {
+		return nil //nolint:nilerr // damage is for Read to find
+	}
+	return warehouse.Errorf(warehouse.Invalid, "its format version is %d, this build reads 1 to %d: use a newer one", payload[0], snapshotVersion)
+}

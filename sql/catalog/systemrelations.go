@@ -13,6 +13,9 @@ var systemPartColumns = []Column{
 	{Name: "bytes", Type: bigint, Comment: "size of what is stored of the tenant in it, in bytes"},
 	{Name: "services", Type: textArray, Comment: "services that have profiles in it, sorted"},
 	{Name: "created", Type: timestamp, Comment: "when the object was made, to the millisecond"},
+	{Name: "state", Type: text, Comment: "ok, or damaged: its bytes are not as they were written"},
+	{Name: "damage", Type: text, Nullable: true, Comment: "what is damaged, and how; NULL if nothing is known to be"},
+	{Name: "verified_at", Type: timestamp, Nullable: true, Comment: "when all of its bytes were last compared with its checksums; NULL if never since it was made"},
 }
 
 // systemRelations are sorted by name. Their rows are those of the statement's

@@ -22,6 +22,19 @@ type JobLister interface {
 	CompactionJobs(t warehouse.Tenant) []Job
 }
 
+// Verified is what a query.Snapshot may implement: without it, all parts are ok and
+// were never verified.
+type Verified interface {
+	// PartHealth returns what is known of a part's stored bytes.
+	PartHealth(p *warehouse.Part) Health
+}
+
+// Health is what is known of a part's stored bytes.
+type Health struct {
+	Damage     string           // in words; "" if none is known
+	VerifiedAt warehouse.Micros // 0 if never
+}
+
 // Job is a compaction job, as system.jobs shows it.
 type Job struct {
 	ID       warehouse.ObjectID
@@ -132,14 +145,26 @@ func (b *systemBuilder) parts(s query.Snapshot, t warehouse.Tenant, accept func(
 	if bounds.IsEmpty() {
 		return
 	}
+	verified, _ := s.(Verified)
 	for _, p := range s.Parts(t, bounds) {
-		if accept(p) {
-			b.part(p)
+		if !accept(p) {
+			continue
 		}
+		var h Health
+		if verified != nil {
+			h = verified.PartHealth(p)
+		}
+		b.part(p, h)
 	}
 }
 
-func (b *systemBuilder) part(p *warehouse.Part) {
+// The states of parts.
+const (
+	partOK      = "ok"
+	partDamaged = "damaged"
+)
+
+func (b *systemBuilder) part(p *warehouse.Part, h Health) {
 	var rows int64
 	services := make([]string, len(p.Datasets))
 	for i := range p.Datasets {
@@ -148,7 +173,15 @@ func (b *systemBuilder) part(p *warehouse.Part) {
 			rows += t.Rows
 		}
 	}
-	b.add(p.Object.String(), int(p.Level), p.Hour.Start(), p.Range.From, p.Range.To, rows, p.SizeBytes(), services, objectTime(p.Object))
+	state := partOK
+	var damage, verifiedAt any
+	if h.Damage != "" {
+		state, damage = partDamaged, h.Damage
+	}
+	if h.VerifiedAt != 0 {
+		verifiedAt = h.VerifiedAt
+	}
+	b.add(p.Object.String(), int(p.Level), p.Hour.Start(), p.Range.From, p.Range.To, rows, p.SizeBytes(), services, objectTime(p.Object), state, damage, verifiedAt)
 }
 
 // objectTime is when an object was made.

@@ -91,6 +91,53 @@ func TestSystemPartsEqualTheIndex(t *testing.T) {
 	}
 }
 
+// healthIndex is a world whose snapshots know how parts are.
+type healthIndex struct {
+	*world
+	health map[warehouse.ObjectID]Health
+}
+
+type healthSnapshot struct {
+	*worldSnapshot
+	health map[warehouse.ObjectID]Health
+}
+
+func (ix *healthIndex) Snapshot(ctx context.Context) (query.Snapshot, error) {
+	s, err := ix.world.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return healthSnapshot{s.(*worldSnapshot), ix.health}, nil
+}
+
+func (s healthSnapshot) PartHealth(p *warehouse.Part) Health { return s.health[p.Object] }
+
+// TestSystemHealth: what is known of stored bytes is shown with the parts.
+func TestSystemHealth(t *testing.T) {
+	t.Parallel()
+	ix := &healthIndex{world: newWorld(t), health: map[warehouse.ObjectID]Health{}}
+	ix.generate(5, 200)
+	n := 0
+	for _, p := range ix.parts {
+		if p.Tenant == tenantA {
+			n++
+			ix.health[p.Object] = Health{VerifiedAt: warehouse.MicrosOf(worldNow)}
+		}
+	}
+	const text = `SELECT state, damage, verified_at::TIMESTAMP::VARCHAR, count(*) FROM (SELECT * FROM system.blocks UNION ALL SELECT * FROM system.segments) GROUP BY ALL ORDER BY 1, 2`
+	s := ix.service(func(o *Options) { o.Index = ix })
+	require.Equal(t, []string{fmt.Sprintf("ok | (null) | 2026-03-01 15:00:00 | %d", n)}, must(t, s, text))
+	require.Equal(t, []string{fmt.Sprintf("ok | (null) | (null) | %d", n)}, must(t, ix.service(nil), text), "a snapshot that knows nothing")
+	damaged := 0
+	for _, p := range ix.parts {
+		if p.Tenant == tenantA && p.Object == ix.parts[0].Object {
+			ix.health[p.Object] = Health{Damage: "x.seg: it's broken"}
+			damaged++
+		}
+	}
+	require.Equal(t, []string{fmt.Sprintf("damaged | x.seg: it's broken | (null) | %d", damaged), fmt.Sprintf("ok | (null) | 2026-03-01 15:00:00 | %d", n-damaged)}, must(t, s, text))
+}
+
 func TestSystemJobs(t *testing.T) {
 	t.Parallel()
 	since := warehouse.MicrosOf(worldNow)

@@ -25,19 +25,19 @@ func Check(data []byte, t warehouse.Table, rows int64) error {
 	c := checker{table: t, tab: tab, unique: t == warehouse.TableSeries || t == warehouse.TableStacktraces}
 	m, err := readMetadata(data, t, tab)
 	if err != nil {
-		return err
+		return asFault(CheckFooter, err)
 	}
 	if c.second, err = openSecond(data, t, tab, m); err != nil {
 		return c.corruptf("%w", err)
 	}
 	if err := readTable(data, t, c.group); err != nil {
-		return err
+		return asFault(CheckPage, err)
 	}
 	if c.rows != rows {
-		return c.corruptf("file has %d rows, want %d", c.rows, rows)
+		return c.faultf(CheckRows, "", warehouse.NoRow, "file has %d rows, want %d", c.rows, rows)
 	}
 	if t == warehouse.TableSeries {
-		return ReadSeries(data, func(warehouse.Series) error { return nil }) // parses the types
+		return asFault(CheckSeriesType, ReadSeries(data, func(warehouse.Series) error { return nil })) // parses the types
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func (c *checker) group(columns []columnValues, rows int) error {
 		case lists < 0:
 			lists = i
 		case !sameLists(&columns[lists], &columns[i]):
-			return c.corruptf("column %s: %w", c.tab.leaves[i].path[0], errLists)
+			return c.faultf(CheckLists, c.tab.leaves[i].path[0], c.rows, "column %s: %w", c.tab.leaves[i].path[0], errLists)
 		}
 	}
 	for row := range rows {
@@ -112,7 +112,11 @@ func (c *checker) order(key []cell) error {
 		}
 	}
 	if order < 0 || order == 0 && c.unique {
-		return c.corruptf("row %d is not behind the row before", c.rows)
+		name := CheckOrder
+		if order == 0 {
+			name = CheckUnique
+		}
+		return c.faultf(name, "", c.rows, "row %d is not behind the row before", c.rows)
 	}
 	c.last, c.key = key, c.last
 	c.rows++
@@ -121,4 +125,8 @@ func (c *checker) order(key []cell) error {
 
 func (c *checker) corruptf(format string, args ...any) error {
 	return warehouse.Errorf(warehouse.Corrupt, "check %s: "+format, append([]any{c.table}, args...)...)
+}
+
+func (c *checker) faultf(check, column string, row int64, format string, args ...any) error {
+	return &fault{check, column, row, c.corruptf(format, args...)}
 }

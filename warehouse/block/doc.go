@@ -15,6 +15,10 @@
 //   - check.go: whether a file keeps every promise, for inspectors; second.go and
 //     the files named like it read it again with parquet-go and compare, pages.go
 //     walks the pages
+//   - checkpart.go and the files named like it: whether the rows of a part, of a
+//     block and of a dataset partition keep every promise to each other; fault.go
+//     names what check.go finds
+//   - layout.go: how a file is stored, for people
 //   - meta.go: the meta.json of a block
 //   - filename.go: every on-disk name
 //   - version.go: the version of the tables' layout

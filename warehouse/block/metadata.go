@@ -169,28 +169,28 @@ func readChunkRef(r *thriftReader) chunkRef {
 // so that what follows may trust them. Pages end before the footer.
 func (m *metadata) check(t warehouse.Table, tab *table, footer int64) error {
 	if err := checkVersion(t, m.format); err != nil {
-		return err
+		return asFault(CheckMetadata, err)
 	}
 	if m.table != t.String() {
-		return warehouse.Errorf(warehouse.Corrupt, "read %s: the file is of table %q", t, m.table)
+		return asFault(CheckMetadata, warehouse.Errorf(warehouse.Corrupt, "read %s: the file is of table %q", t, m.table))
 	}
 	if len(m.elements) != len(tab.parquet) {
-		return warehouse.Errorf(warehouse.Corrupt, "read %s: schema has %d elements, want %d", t, len(m.elements), len(tab.parquet))
+		return asFault(CheckSchema, warehouse.Errorf(warehouse.Corrupt, "read %s: schema has %d elements, want %d", t, len(m.elements), len(tab.parquet)))
 	}
 	for i, want := range tab.parquet {
 		if got := m.elements[i]; got != want {
-			return warehouse.Errorf(warehouse.Corrupt, "read %s: schema element %d is %+v, want %+v", t, i, got, want)
+			return asFault(CheckSchema, warehouse.Errorf(warehouse.Corrupt, "read %s: schema element %d is %+v, want %+v", t, i, got, want))
 		}
 	}
 	var rows int64
 	for i := range m.groups {
 		if err := m.groups[i].check(tab, footer); err != nil {
-			return warehouse.Errorf(warehouse.Corrupt, "read %s: row group %d: %w", t, i, err)
+			return asFault(CheckRowGroup, warehouse.Errorf(warehouse.Corrupt, "read %s: row group %d: %w", t, i, err))
 		}
 		rows += m.groups[i].rows
 	}
 	if rows != m.rows {
-		return warehouse.Errorf(warehouse.Corrupt, "read %s: row groups have %d rows, the file says %d", t, rows, m.rows)
+		return asFault(CheckMetadata, warehouse.Errorf(warehouse.Corrupt, "read %s: row groups have %d rows, the file says %d", t, rows, m.rows))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package block
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/parquet-go/parquet-go"
@@ -45,12 +46,12 @@ func openSecond(data []byte, t warehouse.Table, tab *table, ours *metadata) (*se
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, asFault(CheckFooter, err)
 	}
 	if err := s.checkSchema(); err != nil {
-		return nil, err
+		return nil, asFault(CheckSchema, err)
 	}
-	return s, s.checkMetadata(t)
+	return s, asFault(CheckMetadata, s.checkMetadata(t))
 }
 
 // group compares a row group, of which our reader has returned the columns. The
@@ -61,17 +62,22 @@ func (s *secondReader) group(i int, columns []columnValues, from int64) error {
 	for j := range columns {
 		var err error
 		if pages[j], err = pagesOf(s.data, &s.ours.groups[i].chunks[j]); err != nil {
-			return fmt.Errorf("column %s: %w", s.tab.leaves[j].name(), err)
+			name := s.tab.leaves[j].name()
+			return &fault{CheckPage, name, warehouse.NoRow, fmt.Errorf("column %s: %w", name, err)}
 		}
 		several = several || len(dataPages(pages[j])) > 1
 	}
 	if err := s.checkGroup(i, pages); err != nil {
-		return fmt.Errorf("row group %d: %w", i, err)
+		return asFault(CheckRowGroup, fmt.Errorf("row group %d: %w", i, err))
 	}
 	for j := range columns {
 		c := newSecondColumn(s, i, j, &columns[j], pages[j])
 		if err := c.check(several); err != nil {
-			return fmt.Errorf("column %s, row %d: %w", c.leaf.name(), from+int64(max(c.row, 0)), err)
+			check, row := CheckValues, from+int64(max(c.row, 0))
+			if errors.As(err, new(claimError)) {
+				check = CheckBounds
+			}
+			return &fault{check, c.leaf.name(), row, fmt.Errorf("column %s, row %d: %w", c.leaf.name(), row, err)}
 		}
 	}
 	return nil

@@ -21,6 +21,11 @@ type claim struct {
 	n, none   int64
 }
 
+// claimError says that a claim is wrong.
+type claimError struct{ error }
+
+func claimErrorf(format string, args ...any) error { return claimError{fmt.Errorf(format, args...)} }
+
 // see compares a value with the claim.
 func (c *claim) see(v parquet.Value, compare func(a, b parquet.Value) int) error {
 	if v.IsNull() {
@@ -34,7 +39,7 @@ func (c *claim) see(v parquet.Value, compare func(a, b parquet.Value) int) error
 	}
 	low, high := compare(v, c.min), compare(v, c.max)
 	if low < 0 || high > 0 {
-		return fmt.Errorf("value %s is outside the stated %s to %s", shown(v), shown(c.min), shown(c.max))
+		return claimErrorf("value %s is outside the stated %s to %s", shown(v), shown(c.min), shown(c.max))
 	}
 	c.low, c.high = c.low || low == 0, c.high || high == 0
 	return nil
@@ -45,11 +50,11 @@ func (c *claim) see(v parquet.Value, compare func(a, b parquet.Value) int) error
 func (c *claim) end(nested bool) error {
 	switch {
 	case c.none != c.nulls:
-		return fmt.Errorf("%d NULLs, %d stated", c.none, c.nulls)
+		return claimErrorf("%d NULLs, %d stated", c.none, c.nulls)
 	case c.stated && (!c.low || !c.high):
-		return fmt.Errorf("stated %s to %s are not the smallest and largest value", shown(c.min), shown(c.max))
+		return claimErrorf("stated %s to %s are not the smallest and largest value", shown(c.min), shown(c.max))
 	case !c.stated && !nested && c.n > 0 && !c.long:
-		return fmt.Errorf("no smallest and largest value is stated")
+		return claimErrorf("no smallest and largest value is stated")
 	}
 	return nil
 }

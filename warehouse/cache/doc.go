@@ -8,6 +8,7 @@
 //   - file.go, list.go: the cached files, their states and their order of use
 //   - fetch.go, verify.go, read.go: bytes from the bucket and the disk, and the
 //     proof that they are the right ones
+//   - verdict.go: who is told of damage, and copies that are verified once more
 //   - evict.go, adopt.go: the budget, and what an earlier process left
 //   - options.go, metrics.go, stat_*.go: settings, instruments, system calls
 //   - symbols.go: stacktraces by id, in memory

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
 	"os"
@@ -53,12 +54,13 @@ func (c *Sections) verifyInPlace(ctx context.Context, f *sectionFile, w wanted) 
 		if _, err = c.bucket.Stat(ctx, w.object()); err != nil {
 			err = explainBucket(err)
 		} else {
-			err = damagef("it changes while it is read")
+			err = errChanges
 		}
 	}
 	if err != nil {
 		return fileState{}, c.failed("acquire", w, err)
 	}
+	c.report(w, nil)
 	return state, nil
 }
 
@@ -83,6 +85,7 @@ func (c *Sections) fetch(ctx context.Context, f *sectionFile, w wanted) (fileSta
 		var state fileState
 		state, err = writeCopy(f.path, func(out *os.File) error { return c.copySection(ctx, out, w) })
 		if err == nil {
+			c.report(w, nil)
 			return state, nil
 		}
 		if errors.As(err, new(*fs.PathError)) || errors.As(err, new(*os.LinkError)) { // of the disk, not of the bucket
@@ -118,7 +121,10 @@ func (c *Sections) readPiece(ctx context.Context, w wanted, off, n int64) ([]byt
 		return nil, explainBucket(err)
 	}
 	if int64(len(data)) != n {
-		return nil, damagef("it has %d bytes from %d on, the index says %d at least", len(data), off, n)
+		return nil, &damage{
+			text:     fmt.Sprintf("it has %d bytes from %d on, the index says %d at least", len(data), off, n),
+			expected: fmt.Sprintf("%d bytes", w.section.Size), found: fmt.Sprintf("%d bytes", off+int64(len(data))),
+		}
 	}
 	return data, nil
 }
@@ -127,7 +133,7 @@ func (c *Sections) readPiece(ctx context.Context, w wanted, off, n int64) ([]byt
 // index has: an object that is missing is damage.
 func explainBucket(err error) error {
 	if warehouse.KindOf(err) == warehouse.NotFound {
-		return damagef("the object does not exist")
+		return &damage{text: "the object does not exist", expected: "an object", found: "no object"}
 	}
 	return bucketError{err}
 }
@@ -181,6 +187,7 @@ func (c *Sections) failed(verb string, w wanted, err error) error {
 	case isDamage(err):
 		kind = warehouse.Corrupt
 		c.metrics.corrupt.Inc()
+		c.report(w, err)
 	case errors.As(err, &hidden):
 		kind = warehouse.KindOf(hidden.err)
 	case kind == warehouse.Internal: // the disk's

@@ -22,6 +22,11 @@ type SectionsOptions struct {
 	// Bucket is where sections come from.
 	Bucket object.Bucket
 
+	// OnVerdict is told whenever a section's bytes in the bucket were compared with
+	// the index: nil means that they are right. It is called from one of several
+	// goroutines, under no lock. Nil means nobody wants to know.
+	OnVerdict func(p *warehouse.Part, t warehouse.Table, d *warehouse.Damage)
+
 	Logger   *slog.Logger          // nil discards
 	Registry prometheus.Registerer // nil keeps metrics unregistered
 }

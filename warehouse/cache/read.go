@@ -149,6 +149,7 @@ func (c *Sections) readBucket(ctx context.Context, w wanted) ([]byte, error) {
 		var data []byte
 		if data, err = c.readPiece(ctx, w, 0, w.section.Size); err == nil {
 			if err = checkBytes(w.section, data); err == nil {
+				c.report(w, nil)
 				return data, nil
 			}
 		}

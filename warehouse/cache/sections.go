@@ -26,6 +26,7 @@ type Sections struct {
 	dir      string // absolute
 	maxBytes int64
 	bucket   object.Bucket
+	verdict  func(*warehouse.Part, warehouse.Table, *warehouse.Damage)
 	log      *slog.Logger
 	metrics  *sectionMetrics
 
@@ -47,7 +48,7 @@ func OpenSections(o SectionsOptions) (*Sections, error) {
 		return nil, warehouse.Errorf(warehouse.Unavailable, "open section cache %s: %w", o.Dir, err)
 	}
 	o = o.withDefaults()
-	c := &Sections{dir: dir, maxBytes: o.MaxBytes, bucket: o.Bucket, log: o.Logger, metrics: newSectionMetrics(o.Registry)}
+	c := &Sections{dir: dir, maxBytes: o.MaxBytes, bucket: o.Bucket, verdict: o.OnVerdict, log: o.Logger, metrics: newSectionMetrics(o.Registry)}
 	c.mu.files = make(map[sectionKey]*sectionFile)
 	c.mu.objects = make(map[warehouse.ObjectID][]*sectionFile)
 	c.mu.reads = make(map[readKey]*sharedRead)

@@ -15,11 +15,15 @@ import (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // damage says how bytes differ from what the index says of them.
-type damage struct{ text string }
+type damage struct {
+	text            string
+	expected, found string // empty if reading again may find nothing wrong
+}
 
 func (d *damage) Error() string { return d.text }
 
-func damagef(format string, args ...any) error { return &damage{fmt.Sprintf(format, args...)} }
+// errChanges is what a file is that somebody writes to just now.
+var errChanges = &damage{text: "it changes while it is read"}
 
 func isDamage(err error) bool {
 	var d *damage
@@ -29,7 +33,10 @@ func isDamage(err error) bool {
 // checkSize compares a number of bytes with the index.
 func checkSize(s warehouse.Section, n int64) error {
 	if n != s.Size {
-		return damagef("it has %d bytes, the index says %d", n, s.Size)
+		return &damage{
+			text:     fmt.Sprintf("it has %d bytes, the index says %d", n, s.Size),
+			expected: fmt.Sprintf("%d bytes", s.Size), found: fmt.Sprintf("%d bytes", n),
+		}
 	}
 	return nil
 }
@@ -37,7 +44,10 @@ func checkSize(s warehouse.Section, n int64) error {
 // checkCRC compares a checksum with the index.
 func checkCRC(s warehouse.Section, crc uint32) error {
 	if crc != s.CRC {
-		return damagef("its CRC-32C is %08x, the index says %08x", crc, s.CRC)
+		return &damage{
+			text:     fmt.Sprintf("its CRC-32C is %08x, the index says %08x", crc, s.CRC),
+			expected: fmt.Sprintf("CRC-32C %08x", s.CRC), found: fmt.Sprintf("CRC-32C %08x", crc),
+		}
 	}
 	return nil
 }
@@ -82,7 +92,7 @@ func (c *Sections) verifyFile(ctx context.Context, path string, s warehouse.Sect
 	}
 	state := stateOfInfo(after)
 	if state != stateOfInfo(before) {
-		return fileState{}, damagef("it changes while it is read")
+		return fileState{}, errChanges
 	}
 	return state, nil
 }

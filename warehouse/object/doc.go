@@ -8,6 +8,7 @@
 //   - filesystem.go, folder.go, list.go: the file system bucket; os.go is the
 //     seam through which tests fail single steps and simulate power loss
 //   - objstore.go: any objstore.Bucket as a Bucket; objstore_out.go: the way back
+//   - readonly.go: the file system bucket, to look at only
 //   - memory.go: a bucket in memory
 //   - instrument.go: metrics around any bucket
 //   - objecttest: the promises as tests, and buckets that fail on purpose

@@ -30,6 +30,7 @@ type Filesystem struct {
 	os      OS
 	root    string // absolute
 	local   bool   // files can be opened by other code of this process
+	marker  string // in root: what is there while the bucket is
 	folders folders
 	temp    atomic.Uint64 // number of the last temporary file
 }
@@ -52,7 +53,7 @@ func NewFilesystemOn(sys OS, dir string) (*Filesystem, error) {
 	if err != nil {
 		return nil, warehouse.Errorf(warehouse.Invalid, "open bucket %q: %w", dir, err)
 	}
-	b := &Filesystem{os: sys, root: root}
+	b := &Filesystem{os: sys, root: root, marker: tempFolder}
 	b.folders = folders{os: sys, root: root, known: make(map[string]struct{})}
 	if err := makeRoot(sys, root); err != nil {
 		return nil, b.fail("open bucket", root, err)
@@ -239,7 +240,7 @@ func (b *Filesystem) failRead(what, name string, err error) error {
 
 // present returns an error if the bucket's folder is gone or not mounted.
 func (b *Filesystem) present() error {
-	if _, err := b.os.Stat("look for the bucket", filepath.Join(b.root, tempFolder)); err != nil {
+	if _, err := b.os.Stat("look for the bucket", filepath.Join(b.root, b.marker)); err != nil {
 		return warehouse.Errorf(warehouse.Unavailable, "the bucket's folder is gone or not mounted: %w", err)
 	}
 	return nil

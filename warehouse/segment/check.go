@@ -17,7 +17,8 @@ type place struct {
 
 // Check verifies every statement of the package comment about the bytes of a
 // whole segment: each value of its tables, with two readers (see [block.Check]),
-// and what the footer says about them. The first fault is a Corrupt error.
+// and what the footer says about them. The first fault is a Corrupt error. [Report]
+// goes on to what the tables say of each other.
 func Check(data []byte) error {
 	seg, err := Decode(data)
 	if err != nil {
@@ -35,11 +36,22 @@ func Check(data []byte) error {
 	}
 	for i := range seg.Parts {
 		p := &seg.Parts[i]
-		if err := checkDescription(data, p); err != nil {
+		if err := block.CheckDescription(p, sections(data, p)); err != nil {
 			return warehouse.Errorf(warehouse.Corrupt, "check segment %s: part %s %s: %w", seg.ID, p.Tenant, p.Hour, err)
 		}
 	}
 	return nil
+}
+
+// sections gives the sections of a part as they are, without their checksums.
+func sections(data []byte, p *warehouse.Part) block.Source {
+	return func(t warehouse.Table) ([]byte, error) {
+		s, ok := p.Section(t)
+		if !ok {
+			return nil, warehouse.Errorf(warehouse.NotFound, "read segment %s: %s %s has no section %s", p.Object, p.Tenant, p.Hour, t)
+		}
+		return data[s.Offset : s.Offset+s.Size], nil
+	}
 }
 
 // checkPlacement checks that the sections and zeros fill the object up to its

@@ -9,28 +9,6 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 )
 
-// checkDescription compares what the footer says about the rows of a part with
-// the rows, which queries that prune by it never see: ranges of times, services,
-// types, numbers of rows and of profiles.
-//
-// The profile ids and epochs of the footer are not compared: ids of profiles
-// that cannot be recognised when they are sent again are left out of it, and an
-// epoch is of definitions that are elsewhere.
-func checkDescription(data []byte, p *warehouse.Part) error {
-	found := described{types: map[typeKey]*warehouse.TypeStats{}, profiles: map[string]map[warehouse.ProfileID]struct{}{}}
-	if err := readSection(data, p, warehouse.TableProfiles, func(section []byte) error {
-		return block.ReadProfiles(section, found.profile)
-	}); err != nil {
-		return err
-	}
-	if err := readSection(data, p, warehouse.TableSamples, func(section []byte) error {
-		return block.ReadSamples(section, found.sample)
-	}); err != nil {
-		return err
-	}
-	return found.compare(p)
-}
-
 // readSection calls read with the part's section of the table, if it has one.
 func readSection(data []byte, p *warehouse.Part, t warehouse.Table, read func(section []byte) error) error {
 	if _, ok := p.Section(t); !ok {
@@ -43,7 +21,7 @@ func readSection(data []byte, p *warehouse.Part, t warehouse.Table, read func(se
 	return read(section)
 }
 
-// described is what a part's rows say about the part.
+// described is what the rows that are kept of a part say about it.
 type described struct {
 	types    map[typeKey]*warehouse.TypeStats
 	profiles map[string]map[warehouse.ProfileID]struct{} // by service
@@ -95,25 +73,4 @@ func (d *described) datasets() []warehouse.Dataset {
 	}
 	slices.SortFunc(all, func(a, b warehouse.Dataset) int { return strings.Compare(a.Service, b.Service) })
 	return all
-}
-
-func (d *described) compare(p *warehouse.Part) error {
-	all := warehouse.EmptyRange
-	for _, t := range d.types {
-		all = all.Union(t.Range)
-	}
-	if all != p.Range {
-		return warehouse.Errorf(warehouse.Corrupt, "footer says times %s, the rows have %s", p.Range, all)
-	}
-	want := d.datasets()
-	if len(want) != len(p.Datasets) {
-		return warehouse.Errorf(warehouse.Corrupt, "footer has %d datasets, the rows %d", len(p.Datasets), len(want))
-	}
-	for i := range want {
-		got := &p.Datasets[i]
-		if got.Service != want[i].Service || got.Profiles != want[i].Profiles || !slices.Equal(got.Types, want[i].Types) {
-			return warehouse.Errorf(warehouse.Corrupt, "footer describes a dataset as %+v, its rows as %+v", *got, want[i])
-		}
-	}
-	return nil
 }

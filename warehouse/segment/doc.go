@@ -41,6 +41,7 @@
 //     at a time.
 //   - [Check] verifies every statement of this comment, and that the footer
 //     describes the rows; of profile ids and epochs only that they are there.
+//     [Report] tells all that is wrong, also between tables and of profile ids.
 //   - A version is read for ever; a newer one is refused by name.
 //
 // Choosing which segments to read is the querier's work, not this package's.

@@ -262,13 +262,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"other rows", func(s *warehouse.Segment) { s.Parts[0].Sections[0].Rows++ }, "has 3 rows, want 4"},
 		{"other table", func(s *warehouse.Segment) { s.Parts[0].Sections[0].Table = warehouse.TableStackTotals }, `of table "samples"`},
 		{"bytes of nobody", func(s *warehouse.Segment) { s.Parts[0].Sections = s.Parts[0].Sections[1:] }, "belong to no section"},
-		{"other range", func(s *warehouse.Segment) { s.Parts[0].Range.To += 7 }, "footer says times"},
-		{"other service", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Service = "basket" }, "footer describes a dataset as"},
-		{"other profiles", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Profiles = 3 }, "footer describes a dataset as"},
-		{"other rows of a type", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Types[0].Rows = 2 }, "footer describes a dataset as"},
+		{"other range", func(s *warehouse.Segment) { s.Parts[0].Range.To += 7 }, "the description says times"},
+		{"other service", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Service = "basket" }, "a dataset is described as"},
+		{"other profiles", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Profiles = 3 }, "a dataset is described as"},
+		{"other rows of a type", func(s *warehouse.Segment) { s.Parts[0].Datasets[0].Types[0].Rows = 2 }, "a dataset is described as"},
 		{"a dataset more", func(s *warehouse.Segment) {
 			s.Parts[0].Datasets = append(s.Parts[0].Datasets, warehouse.Dataset{Service: "zebra"})
-		}, "footer has 2 datasets, the rows 1"},
+		}, "the description has 2 datasets, the rows 1"},
 		{"overlap", func(s *warehouse.Segment) {
 			s.Parts[0].Sections = append(s.Parts[0].Sections, s.Parts[0].Sections[0])
 			s.Parts[0].Sections[4].Table = warehouse.TableStackTotals
