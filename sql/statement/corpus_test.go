@@ -117,8 +117,8 @@ func TestCorpus(t *testing.T) {
 			}
 		}
 	}
-	require.GreaterOrEqual(t, statements/len(seeds), 60)
-	require.GreaterOrEqual(t, exact, 25)
+	require.GreaterOrEqual(t, statements/len(seeds), 200)
+	require.GreaterOrEqual(t, exact, 60)
 }
 
 // check compares both ways to answer, and returns what the plan reads.
