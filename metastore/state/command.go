@@ -35,12 +35,15 @@ const (
 	KindFailJob          Kind = 11
 	KindReleaseJobs      Kind = 12
 	KindFenceObjects     Kind = 13
+	KindDelete           Kind = 14
+	KindSetRetentionRule Kind = 15
 )
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	KindAddSegment, KindAbortSegment, KindReplaceParts, KindSetTenant, KindSetRetention, KindExpire, KindForgetTombstones,
 	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs, KindFenceObjects,
+	KindDelete, KindSetRetentionRule,
 }
 
 // String returns the command's name, as metrics and logs have it.
@@ -72,6 +75,10 @@ func (k Kind) String() string {
 		return "release_jobs"
 	case KindFenceObjects:
 		return "fence_objects"
+	case KindDelete:
+		return "delete"
+	case KindSetRetentionRule:
+		return "set_retention_rule"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -154,4 +161,6 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindFailJob:          decodeFailJob,
 	KindReleaseJobs:      decodeReleaseJobs,
 	KindFenceObjects:     decodeFenceObjects,
+	KindDelete:           decodeDelete,
+	KindSetRetentionRule: decodeSetRetentionRule,
 }

@@ -56,10 +56,10 @@ func (v *View) Plans(p *Policy, now warehouse.Micros, most int) []Plan {
 		all = append(all, c)
 		return true
 	})
-	// Segments first, which every query opens one by one; then the newest hours,
-	// and the largest backlogs.
+	// Segments first, which every query opens one by one, and what was deleted; then
+	// the newest hours, and the largest backlogs.
 	slices.SortStableFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(b.hour.hour, a.hour.hour), cmp.Compare(len(b.inputs), len(a.inputs)))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.hour.hour, a.hour.hour), cmp.Compare(len(b.inputs), len(a.inputs)))
 	})
 	var plans []Plan
 	for _, c := range all[:min(most, len(all))] {
@@ -130,6 +130,15 @@ type candidate struct {
 	hour   *hour
 	level  uint8
 	inputs []*warehouse.Part
+	masks  bool // it is for what was deleted
+}
+
+// rank orders candidates by their level, those for what was deleted behind the first.
+func (c *candidate) rank() int {
+	if c.masks {
+		return 3
+	}
+	return 2 * int(c.level)
 }
 
 type hourKey struct {
@@ -146,12 +155,19 @@ func (v *View) eachCandidate(p *Policy, now warehouse.Micros, yield func(candida
 		jobs[k] = append(jobs[k], j)
 	}
 	for _, t := range v.tenants {
+		masks := v.Masks(t.name)
 		for _, h := range t.hours {
-			if h.loose == 0 {
+			concern := hourMasks(masks, h)
+			if h.loose == 0 && len(concern) == 0 {
 				continue
 			}
 			d := draftOf(p, h, jobs[hourKey{t.name, h.hour}], now)
-			d.plan()
+			d.masks = masks
+			if len(concern) > 0 {
+				d.planMasked(concern)
+			} else {
+				d.plan()
+			}
 			for _, c := range d.candidates {
 				c.tenant, c.hour = t.name, h
 				if !yield(c) {
@@ -167,6 +183,7 @@ type draft struct {
 	*Policy
 	hour       *hour
 	now        warehouse.Micros
+	masks      []*warehouse.Deletion // of the tenant
 	candidates []candidate
 
 	// Parts that are in no job.
@@ -235,7 +252,7 @@ func (d *draft) loose() int { return len(d.segments) + len(d.blocks) + len(d.mer
 
 func (d *draft) plan() {
 	switch {
-	case d.now < d.hour.hour.End() && d.now >= (d.hour.hour-1).Start(): // not of a clock that is far ahead
+	case d.isOpen():
 		d.planOpen()
 	case d.isFinal():
 		d.candidates = append(d.candidates, candidate{level: warehouse.LevelFinal, inputs: d.free})
