@@ -240,6 +240,11 @@ func (s *Service) eachSeries(ctx context.Context, t warehouse.Tenant, sets [][]w
 		return err
 	}
 	defer v.release()
+	return s.eachSeriesOf(ctx, v, sets, fn)
+}
+
+// eachSeriesOf is eachSeries in a view.
+func (s *Service) eachSeriesOf(ctx context.Context, v *view, sets [][]warehouse.Matcher, fn func(*warehouse.Series)) error {
 	o, err := v.open(newFilters(sets))
 	if err != nil {
 		return err

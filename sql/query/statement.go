@@ -13,7 +13,7 @@ var statementFiles embed.FS
 
 // statements are the SQL of this package, one file each.
 var statements = struct {
-	stackSums, profileSums, profileValues, seriesIndex, seriesPoints, seriesPresent, mask *statement
+	stackSums, profileSums, profileValues, seriesIndex, seriesPoints, seriesPresent, extent, mask *statement
 }{
 	stackSums:     loadStatement("stack_sums"),
 	profileSums:   loadStatement("profile_sums"),
@@ -21,6 +21,7 @@ var statements = struct {
 	seriesIndex:   loadStatement("series_index"),
 	seriesPoints:  loadStatement("series_points"),
 	seriesPresent: loadStatement("series_present"),
+	extent:        loadStatement("extent"),
 	mask:          loadStatement("mask"),
 }
 
