@@ -33,6 +33,15 @@ func (s snapshot) CompactionJobs(t warehouse.Tenant) []statement.Job {
 	return out
 }
 
+// DeletionList implements statement.DeletionLister.
+func (s snapshot) DeletionList(t warehouse.Tenant) []statement.Deletion {
+	var out []statement.Deletion
+	for _, d := range s.DeletionInfos(t) {
+		out = append(out, statement.Deletion{Deletion: d.Deletion, AppliedAt: d.AppliedAt, GoneAt: d.GoneAt, Parts: d.Parts, Bytes: d.Bytes})
+	}
+	return out
+}
+
 func jobState(j *metastore.JobInfo) statement.JobState {
 	switch {
 	case j.SetAside:
