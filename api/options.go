@@ -53,6 +53,10 @@ type Options struct {
 	// means that it is not known.
 	Status func(ctx context.Context) (*Status, error)
 
+	// Admin deletes profiles and sets how long they are kept. Nil means that this
+	// process does not.
+	Admin Admin
+
 	// Info describes the process. Nil means nothing is known.
 	Info func() Info
 

@@ -26,6 +26,7 @@ type Server struct {
 	index   query.Index
 	isReady func(context.Context) error
 	storage func(context.Context) (*Status, error) // nil: not known
+	admin   Admin                                  // nil: there is none
 	info    func() Info
 	limits  Limits
 	logger  *slog.Logger
@@ -51,6 +52,7 @@ func New(opts Options) (*Server, error) {
 		index:   opts.Index,
 		isReady: opts.Ready,
 		storage: opts.Status,
+		admin:   opts.Admin,
 		info:    opts.Info,
 		limits:  opts.Limits,
 		logger:  opts.Logger,

@@ -20,11 +20,13 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Config  configCmd  `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
-	Segment segmentCmd `cmd:"" help:"Look into stored segments."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Show help for a command."`
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Config    configCmd    `cmd:"" help:"Print the settings that serve would use, as YAML, and where each can be set."`
+	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
+	Delete    deleteCmd    `cmd:"" help:"Delete profiles of a running server: they are hidden at once, and removed from the bucket soon."`
+	Retention retentionCmd `cmd:"" help:"Show or set how long a running server keeps profiles."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Help      helpCmd      `cmd:"" help:"Show help for a command."`
 
 	ShowHelp helpFlag `name:"help" short:"h" help:"Show help."`
 }
@@ -96,6 +98,14 @@ func (p program) run(ctx context.Context, args []string) int {
 		return p.showSegments(&g.Segment.Show)
 	case "segment check":
 		return p.checkSegments(ctx, g.Segment.Check.Paths)
+	case "delete":
+		return p.delete(ctx, &g.Delete)
+	case "retention get":
+		return p.retention(ctx, &g.Retention.Get.Server, nil)
+	case "retention set <keep>":
+		return p.retention(ctx, &g.Retention.Set.Server, g.Retention.Set.About.body(g.Retention.Set.Keep))
+	case "retention rm":
+		return p.retention(ctx, &g.Retention.Rm.Server, g.Retention.Rm.About.body("inherit"))
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK

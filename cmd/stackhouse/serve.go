@@ -25,7 +25,6 @@ import (
 	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/sql/query"
 	"github.com/stackhouse-db/stackhouse/sql/statement"
-	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 	"github.com/stackhouse-db/stackhouse/warehouse/cache"
 	"github.com/stackhouse-db/stackhouse/warehouse/failpoint"
@@ -175,7 +174,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.ing, err = ingest.New(ingest.Options{
 		Store: bucket, Registrar: n.meta, Sections: sections, Failpoints: points,
-		Limits: cfg.limits(), Oldest: cfg.oldest,
+		Limits: cfg.limits(), Retention: n.meta,
 		MemoryBytes: b.pushes, DefinitionBytes: b.definitions,
 		Logger: component("ingest"), Registry: reg,
 	})
@@ -215,6 +214,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
 		Status: func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, reg) },
+		Admin:  administration{n.meta, n.questions},
 		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) },
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
@@ -323,14 +323,6 @@ func (c *config) limits() *profile.Limits {
 	l.MaxLabelValue = c.LimitLabelValueBytes
 	l.MaxSampleLabels = c.LimitSampleLabels
 	return &l
-}
-
-// oldest returns the start of what retention keeps; 0 means everything.
-func (c *config) oldest(warehouse.Tenant) warehouse.Micros {
-	if c.Retention == 0 {
-		return 0
-	}
-	return warehouse.Micros(time.Now().Add(-c.retention()).UnixMicro())
 }
 
 // info is what the first page says about the process.
