@@ -118,7 +118,7 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 		return nil, err
 	}
 	n.ing, err = ingest.New(ingest.Options{
-		Store: bucket, Registrar: n.meta, Sections: n.sections, MemoryBytes: b.pushes, DefinitionBytes: b.definitions, Registry: n.registry,
+		Store: bucket, Registrar: n.meta, Sections: n.sections, Retention: n.meta, MemoryBytes: b.pushes, DefinitionBytes: b.definitions, Registry: n.registry,
 	})
 	if err != nil {
 		return nil, err
@@ -169,6 +169,7 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 	n.api, err = api.New(api.Options{
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta}, Ready: n.meta.Ready,
 		Status:   func(ctx context.Context) (*api.Status, error) { return status(ctx, n.meta, n.registry) },
+		Admin:    administration{n.meta, n.questions},
 		Info:     func() api.Info { return api.Info{} },
 		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,

@@ -154,6 +154,7 @@ func (v *View) eachCandidate(p *Policy, now warehouse.Micros, yield func(candida
 		k := hourKey{j.Tenant, j.Hour}
 		jobs[k] = append(jobs[k], j)
 	}
+	haunted := v.haunted()
 	for _, t := range v.tenants {
 		masks := v.Masks(t.name)
 		for _, h := range t.hours {
@@ -167,6 +168,7 @@ func (v *View) eachCandidate(p *Policy, now warehouse.Micros, yield func(candida
 				d.planMasked(concern)
 			} else {
 				d.plan()
+				d.planHaunted(haunted)
 			}
 			for _, c := range d.candidates {
 				c.tenant, c.hour = t.name, h

@@ -61,16 +61,18 @@ func (d *draft) planRewrite(bound []*warehouse.Part) bool {
 		}
 	}
 	if loose := len(bound) - final; level < warehouse.LevelFinal && loose > max(d.MaxParts, 2) {
-		d.thin(bound)
-		return true
+		if d.thin(bound) {
+			return true
+		}
 	}
 	d.candidates = append(d.candidates, candidate{level: level, inputs: bound, masks: true})
 	return true
 }
 
 // thin plans merges of parts that are too many for one job, and that apply nothing:
-// neighbours between which nothing was deleted.
-func (d *draft) thin(parts []*warehouse.Part) {
+// neighbours between which nothing was deleted. It reports whether there are such.
+func (d *draft) thin(bound []*warehouse.Part) bool {
+	before, parts := len(d.candidates), slices.Clone(bound)
 	slices.SortStableFunc(parts, func(a, b *warehouse.Part) int {
 		if a.Level != b.Level {
 			return int(a.Level) - int(b.Level)
@@ -91,6 +93,7 @@ func (d *draft) thin(parts []*warehouse.Part) {
 		d.merge(min(parts[0].Level+1, warehouse.LevelFinal-1), parts[:n], 2)
 		parts = parts[n:]
 	}
+	return len(d.candidates) > before
 }
 
 // isBetween reports whether something was deleted behind one index up to another.
@@ -112,4 +115,34 @@ func (d *draft) regroup(parts []*warehouse.Part) {
 	for _, p := range parts {
 		d.count(p)
 	}
+}
+
+// haunted returns the objects that hold rows which are deleted, of parts that are
+// rewritten or dropped; those that are still live are segments, with parts of others.
+func (v *View) haunted() map[warehouse.ObjectID]bool {
+	var out map[warehouse.ObjectID]bool
+	for _, d := range v.deletions {
+		for _, id := range d.Residue {
+			if out == nil {
+				out = map[warehouse.ObjectID]bool{}
+			}
+			out[id] = true
+		}
+	}
+	return out
+}
+
+// planHaunted merges the segments of which others wait to be rid, unless the hour has
+// something else to do first.
+func (d *draft) planHaunted(haunted map[warehouse.ObjectID]bool) {
+	if len(haunted) == 0 || len(d.candidates) > 0 {
+		return
+	}
+	var segments []*warehouse.Part
+	for _, p := range d.segments {
+		if haunted[p.Object] {
+			segments = append(segments, p)
+		}
+	}
+	d.merge(1, segments, 1)
 }
