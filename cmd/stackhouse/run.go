@@ -102,7 +102,7 @@ func (p program) run(ctx context.Context, args []string) int {
 		return p.delete(ctx, &g.Delete)
 	case "retention get":
 		return p.retention(ctx, &g.Retention.Get.Server, nil)
-	case "retention set <keep>":
+	case "retention set":
 		return p.retention(ctx, &g.Retention.Set.Server, g.Retention.Set.About.body(g.Retention.Set.Keep))
 	case "retention rm":
 		return p.retention(ctx, &g.Retention.Rm.Server, g.Retention.Rm.About.body("inherit"))
