@@ -50,7 +50,7 @@ func overviewOf(parts []*warehouse.Part, deletions []*warehouse.Deletion) *overv
 		masks := warehouse.MasksOf(deletions, p)
 		for i := range p.Datasets {
 			ds := visible(&p.Datasets[i], masks)
-			if len(ds.Types) == 0 {
+			if len(ds.Types) == 0 && masks != nil {
 				continue
 			}
 			svc := byName[ds.Service]

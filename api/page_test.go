@@ -292,7 +292,7 @@ func TestExample(t *testing.T) {
 
 	var none *overview
 	require.Equal(t, "my-service", none.example(last).Service)
-	require.Equal(t, "my-service", overviewOf(nil).example(last).Service)
+	require.Equal(t, "my-service", overviewOf(nil, nil).example(last).Service)
 }
 
 func TestPageText(t *testing.T) {

@@ -71,6 +71,16 @@ func status(ctx context.Context, meta *metastore.Metastore, g prometheus.Gathere
 		}
 		out.Jobs = append(out.Jobs, job)
 	}
+	for _, t := range snap.Tenants() {
+		for _, d := range (snapshot{snap}).DeletionList(t) {
+			switch d.State() {
+			case "hidden":
+				out.Hidden++
+			case "removed":
+				out.Removed++
+			}
+		}
+	}
 	out.IngestedBytes, out.CompactedBytes = written(g)
 	return out, nil
 }
