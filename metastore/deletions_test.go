@@ -65,6 +65,7 @@ func TestDelete(t *testing.T) {
 	assert.Zero(t, infos[0].AppliedAt)
 	assert.EqualValues(t, 2, valueOf(t, c.metrics.deletions.WithLabelValues("operator")))
 
+	c.clock.pass(time.Second)
 	jobs, err := c.TakeJobs(c.ctx(), "w", 1)
 	require.NoError(t, err)
 	require.Len(t, jobs, 1)
@@ -87,6 +88,7 @@ func TestFinishJobAccountsForWhatIsDeleted(t *testing.T) {
 	c.storeTyped(1)
 	_, err := c.Delete(c.ctx(), half())
 	require.NoError(t, err)
+	c.clock.pass(time.Second)
 	jobs, err := c.TakeJobs(c.ctx(), "w", 1)
 	require.NoError(t, err)
 	out := typed(50, 1)

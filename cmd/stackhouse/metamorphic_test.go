@@ -149,6 +149,7 @@ func randomPolicy(rng *rand.Rand) metastore.Policy {
 	p.SegmentBytes = pick(rng, 1, 4<<10, p.SegmentBytes)
 	p.MaxBlocks = pick(rng, 1, 2, 4)
 	p.Quiet = pick(rng, 0, 0, 50*time.Millisecond, 500*time.Millisecond, time.Hour, time.Hour)
+	p.MaskAge = pick(rng, 0, 0, 300*time.Millisecond, 3*time.Second)
 	p.LateShare = pick(rng, 1, 2, 4, 1<<20)
 	p.MaxParts = pick(rng, 2, 3, 8, p.MaxParts)
 	return p

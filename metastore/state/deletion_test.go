@@ -178,6 +178,7 @@ func TestJobThatWaitedForTooLong(t *testing.T) {
 	m.delete(partial(52, "acme"))
 	require.Empty(t, m.do(TakeJobs{Worker: "w", Max: 1, Lease: time.Minute}))
 	require.Empty(t, m.state.View().Jobs())
+	m.pass(time.Second)
 	p := busy()
 	again := m.takeBy(p, "w", 1)
 	require.Len(t, again, 1)
@@ -200,6 +201,9 @@ func TestDeleteInAFinalHour(t *testing.T) {
 	d := deletion(51, "acme", at.hour, at.hour+1)
 	d.Series = []warehouse.SeriesID{5}
 	require.Equal(t, 1, m.delete(d).Masked)
+	require.Empty(t, m.take("w", 1), "more may follow")
+	require.True(t, m.state.View().MayHaveJobs())
+	m.pass(DefaultPolicy().MaskAge)
 	jobs := m.take("w", 1)
 	require.Len(t, jobs, 1)
 	require.Equal(t, uint8(warehouse.LevelFinal), jobs[0].Level)

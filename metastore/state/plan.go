@@ -33,6 +33,10 @@ type Policy struct {
 	LateShare int
 	LateAge   time.Duration
 
+	// Parts are rewritten when something of them was deleted for MaskAge: deletes that
+	// follow each other are applied together.
+	MaskAge time.Duration
+
 	// Bounds of a job's inputs. What becomes final is not bounded by bytes.
 	MaxParts int
 	MaxBytes int64
@@ -44,6 +48,7 @@ func DefaultPolicy() Policy {
 		MinSegments: 16, MaxSegments: 512, Age: 5 * time.Second, SegmentBytes: 64 << 20,
 		MaxBlocks: 32, TwicePercent: 45,
 		Quiet: 30 * time.Second, LateShare: 4, LateAge: 5 * time.Minute,
+		MaskAge:  time.Second,
 		MaxParts: 1024, MaxBytes: 256 << 20,
 	}
 }
@@ -95,7 +100,7 @@ func (v *View) HasJobs(p *Policy, now warehouse.Micros) bool {
 // MayHaveJobs reports whether there is anything that passing time alone could make
 // a job of.
 func (v *View) MayHaveJobs() bool {
-	if len(v.jobs) > 0 {
+	if len(v.jobs) > 0 || len(v.masks) > 0 {
 		return true
 	}
 	for _, t := range v.tenants {

@@ -7,11 +7,13 @@ import (
 )
 
 // planMasked plans an hour of which something was deleted: one job for all that the
-// masks bind, as soon as none of that is in another job. See treat.
+// masks bind, as soon as none of that is in another job and the first has waited for
+// its like. See treat.
 func (d *draft) planMasked(masks []*warehouse.Deletion) {
 	isBoundPart := func(p *warehouse.Part) bool {
 		return slices.ContainsFunc(masks, func(m *warehouse.Deletion) bool { return isBound(m, p) })
 	}
+	isDue := slices.ContainsFunc(masks, func(m *warehouse.Deletion) bool { return m.SubmittedAt <= d.now-micros(d.MaskAge) })
 	all := 0
 	for _, p := range d.hour.parts {
 		if isBoundPart(p) {
@@ -26,7 +28,7 @@ func (d *draft) planMasked(masks []*warehouse.Deletion) {
 			rest = append(rest, p)
 		}
 	}
-	if len(bound) == all && d.planRewrite(bound) {
+	if isDue && len(bound) == all && d.planRewrite(bound) {
 		return
 	}
 	// What goes on being pushed is merged meanwhile, and what is not bound to a job that
@@ -35,7 +37,7 @@ func (d *draft) planMasked(masks []*warehouse.Deletion) {
 	case d.isOpen():
 		d.regroup(rest)
 		d.planOpen()
-	case !d.isRunning:
+	case isDue && !d.isRunning:
 		d.regroup(rest)
 		d.plan()
 	}
