@@ -149,7 +149,7 @@ func randomPolicy(rng *rand.Rand) metastore.Policy {
 	p.SegmentBytes = pick(rng, 1, 4<<10, p.SegmentBytes)
 	p.MaxBlocks = pick(rng, 1, 2, 4)
 	p.Quiet = pick(rng, 0, 0, 50*time.Millisecond, 500*time.Millisecond, time.Hour, time.Hour)
-	p.MaskAge = pick(rng, 0, 0, 300*time.Millisecond, 3*time.Second)
+	p.MaskAge = pick(rng, 0, 300*time.Millisecond, 3*time.Second, 10*time.Second)
 	p.LateShare = pick(rng, 1, 2, 4, 1<<20)
 	p.MaxParts = pick(rng, 2, 3, 8, p.MaxParts)
 	return p
@@ -168,6 +168,9 @@ func (m *morph) run(t *testing.T) {
 		}
 		if m.rng.IntN(2) == 0 {
 			m.do(t, "delete", (*sequence).delete)
+			if m.rng.IntN(2) == 0 {
+				m.do(t, "push", (*sequence).push) // which stays
+			}
 		}
 		if m.rng.IntN(2) == 0 {
 			m.ask(t)

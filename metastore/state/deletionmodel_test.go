@@ -9,10 +9,9 @@ import (
 // modelDeletion is a deletion as the model knows it.
 type modelDeletion struct {
 	*warehouse.Deletion
-	index         uint64
-	applied, gone bool
-	goneAt        warehouse.Micros
-	residue       []warehouse.ObjectID
+	index   uint64
+	applied bool
+	residue []warehouse.ObjectID
 }
 
 // masks reports whether some profile of a part may be meant, which was registered
@@ -47,9 +46,7 @@ func (m *model) delete(_ warehouse.Micros, c Delete) any {
 		return DeleteResult{Outcome: TooManyDeletions}
 	}
 	d := &modelDeletion{Deletion: c.Deletion, index: m.index}
-	for _, id := range m.dead {
-		d.residue = append(d.residue, id) // cut to those of the tenant when compared
-	}
+	d.residue = append(d.residue, m.dead...) // more than the state has, which knows whose they are
 	for _, r := range m.shared {
 		if r.Tenant == d.Tenant {
 			d.residue = append(d.residue, r.Object)
@@ -152,10 +149,10 @@ func (m *model) settleDeletions(warehouse.Micros) {
 
 // oldest is how far the deletions were applied to all of some parts.
 func (m *model) oldest(refs []PartRef) uint64 {
-	oldest, any := uint64(0), false
+	oldest, found := uint64(0), false
 	for i := range m.live {
-		if p := &m.live[i]; slices.Contains(refs, p.ref) && (!any || p.masked < oldest) {
-			oldest, any = p.masked, true
+		if p := &m.live[i]; slices.Contains(refs, p.ref) && (!found || p.masked < oldest) {
+			oldest, found = p.masked, true
 		}
 	}
 	return oldest
