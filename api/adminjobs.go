@@ -121,15 +121,3 @@ func releaseRequest(body io.Reader) ([]warehouse.ObjectID, error) {
 	}
 	return ids, nil
 }
-
-// writeJSON answers with a value as JSON.
-func writeJSON(x *exchange, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return warehouse.Errorf(warehouse.Internal, "encode answer: %w", err)
-	}
-	x.Header().Set("Content-Type", "application/json")
-	x.Header().Set("Cache-Control", "no-store")
-	_, _ = x.Write(append(data, '\n')) // the client is gone, or it is not
-	return nil
-}

@@ -70,6 +70,10 @@ type Options struct {
 	// Backups lets clients copy all that is stored. Nil serves no such thing.
 	Backups Backups
 
+	// Admin deletes profiles and sets how long they are kept. Nil means that this
+	// process does not.
+	Admin Admin
+
 	// Info describes the process. Nil means nothing is known.
 	Info func() Info
 

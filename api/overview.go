@@ -10,7 +10,8 @@ import (
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-// overview is what the index knows of a tenant: no stored object is read.
+// overview is what the index knows of a tenant: no stored object is read. A service of
+// which some profiles are deleted counts these until their parts are rewritten.
 type overview struct {
 	Services []*service // by name
 	Profiles int64
@@ -36,19 +37,22 @@ func (s *Server) overview(ctx context.Context, t warehouse.Tenant) (*overview, e
 	defer snap.Release()
 	bounds := snap.Bounds(t)
 	if bounds.IsEmpty() {
-		return overviewOf(nil), nil
+		return overviewOf(nil, nil), nil
 	}
-	return overviewOf(snap.Parts(t, bounds)), nil
+	return overviewOf(snap.Parts(t, bounds), snap.Deletions(t)), nil
 }
 
-func overviewOf(parts []*warehouse.Part) *overview {
+func overviewOf(parts []*warehouse.Part, deletions []*warehouse.Deletion) *overview {
 	o := &overview{Range: warehouse.EmptyRange}
 	byName := map[string]*service{}
 	for _, p := range parts {
 		o.Bytes += p.SizeBytes()
-		o.Range = o.Range.Union(p.Range)
+		masks := warehouse.MasksOf(deletions, p)
 		for i := range p.Datasets {
-			ds := &p.Datasets[i]
+			ds := visible(&p.Datasets[i], masks)
+			if len(ds.Types) == 0 && masks != nil {
+				continue
+			}
 			svc := byName[ds.Service]
 			if svc == nil {
 				svc = &service{Name: ds.Service, Range: warehouse.EmptyRange}
@@ -57,10 +61,28 @@ func overviewOf(parts []*warehouse.Part) *overview {
 			}
 			o.Profiles += ds.Profiles
 			o.Samples += svc.add(ds)
+			for _, t := range ds.Types {
+				o.Range = o.Range.Union(t.Range)
+			}
 		}
 	}
 	slices.SortFunc(o.Services, func(a, b *service) int { return strings.Compare(a.Name, b.Name) })
 	return o
+}
+
+// visible returns a dataset without the types that are deleted as a whole.
+func visible(ds *warehouse.Dataset, masks []*warehouse.Deletion) *warehouse.Dataset {
+	if masks == nil {
+		return ds
+	}
+	out := *ds
+	out.Types = nil
+	for _, t := range ds.Types {
+		if _, gone := warehouse.MasksOfDataset(masks, ds.Service, t.Type, t.Range); !gone {
+			out.Types = append(out.Types, t)
+		}
+	}
+	return &out
 }
 
 // add sums a part's dataset up and returns its samples.

@@ -26,6 +26,8 @@ type fakeIndex struct {
 	parts    []*warehouse.Part
 	err      error
 	released *int
+
+	deletions []*warehouse.Deletion
 }
 
 func (f fakeIndex) Snapshot(context.Context) (query.Snapshot, error) { return f, f.err }
@@ -40,6 +42,8 @@ func (f fakeIndex) Parts(t warehouse.Tenant, r warehouse.TimeRange) []*warehouse
 	}
 	return out
 }
+
+func (f fakeIndex) Deletions(warehouse.Tenant) []*warehouse.Deletion { return f.deletions }
 
 func (f fakeIndex) Bounds(t warehouse.Tenant) warehouse.TimeRange {
 	r := warehouse.EmptyRange
@@ -274,7 +278,7 @@ func TestNotFound(t *testing.T) {
 func TestExample(t *testing.T) {
 	t.Parallel()
 	var released int
-	o := overviewOf(someIndex(&released).parts[:2])
+	o := overviewOf(someIndex(&released).parts[:2], nil)
 	last := o.Services[0].Range.To.Time()
 	e := o.example(last.Add(59 * time.Minute))
 	require.Equal(t, "checkout", e.Service)
@@ -288,7 +292,7 @@ func TestExample(t *testing.T) {
 
 	var none *overview
 	require.Equal(t, "my-service", none.example(last).Service)
-	require.Equal(t, "my-service", overviewOf(nil).example(last).Service)
+	require.Equal(t, "my-service", overviewOf(nil, nil).example(last).Service)
 }
 
 func TestPageText(t *testing.T) {

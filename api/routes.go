@@ -24,6 +24,7 @@ type route struct {
 const (
 	get  = "GET HEAD"
 	post = "POST"
+	put  = "PUT"
 )
 
 // routes is everything the server answers; those of backups are in backup.go.
@@ -54,6 +55,9 @@ func (s *Server) routes() []route {
 		{path: "/ready", methods: get, handler: s.endpoint(s.ready)},
 		{path: "/metrics", methods: get, handler: s.metered},
 		{path: "/api/v1/status/buildinfo", methods: get, handler: s.endpoint(s.buildInfo)},
+		{path: "/api/v1/admin/delete", methods: post, handler: s.administer(s.delete)},
+		{path: "/api/v1/admin/deletions", methods: get, handler: s.administer(s.deletions)},
+		{path: "/api/v1/admin/retention", methods: get + " " + put, handler: s.administer(s.retention)},
 		{path: healthPath, methods: post, handler: health},
 		{path: "/debug/pprof/", methods: get, handler: http.HandlerFunc(debugIndex)},
 		{path: "/debug/pprof/cmdline", methods: get, handler: http.HandlerFunc(debugCmdline)},

@@ -30,6 +30,7 @@ type Server struct {
 	warn    func() []string
 	scrub   func(context.Context, func(ScrubEvent) error) error // nil: none
 	jobs    JobAdmin                                            // nil: none
+	admin   Admin                                               // nil: there is none
 	info    func() Info
 	backups Backups // nil: none
 	limits  Limits
@@ -60,6 +61,7 @@ func New(opts Options) (*Server, error) {
 		warn:    opts.Warnings,
 		scrub:   opts.Scrub,
 		jobs:    opts.Jobs,
+		admin:   opts.Admin,
 		info:    opts.Info,
 		backups: opts.Backups,
 		limits:  opts.Limits,

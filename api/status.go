@@ -29,6 +29,10 @@ type Status struct {
 	// Bytes of segments and of what compaction made of them, both stored by this
 	// process since its start.
 	IngestedBytes, CompactedBytes int64
+
+	// Deletions whose rows wait to be removed from parts, and those whose objects are not
+	// deleted yet.
+	Hidden, Removed int
 }
 
 // ScrubStatus is what is known of stored bytes that were verified again.
@@ -122,6 +126,7 @@ type statusView struct {
 	Running       int
 	SetAside      int
 	Amplification string // bytes stored for each byte of segments
+	Deletions     string // that are not done
 	Ingested      string
 	Compacted     string
 	Jobs          []jobView
@@ -141,7 +146,7 @@ type jobView struct {
 
 func newStatusView(s *Status, now time.Time) *statusView {
 	v := &statusView{
-		Segments: "0", Oldest: "–", Amplification: "–",
+		Segments: "0", Oldest: "–", Amplification: "–", Deletions: countText(int64(s.Hidden + s.Removed)),
 		Ingested: bytesText(s.IngestedBytes), Compacted: bytesText(s.CompactedBytes),
 	}
 	var unmerged int64

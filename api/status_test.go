@@ -27,7 +27,7 @@ func someStatus() *Status {
 		Levels: []LevelStatus{
 			{Level: 0, Parts: 1234, Hours: 3, Bytes: 3 << 20}, {Level: 1, Parts: 5, Hours: 2, Bytes: 1 << 20}, {Level: 3, Parts: 7, Hours: 7, Bytes: 1 << 30},
 		},
-		Oldest: now.Add(-90*time.Second - 500*time.Millisecond), IngestedBytes: 4 << 20, CompactedBytes: 6 << 20,
+		Oldest: now.Add(-90*time.Second - 500*time.Millisecond), IngestedBytes: 4 << 20, CompactedBytes: 6 << 20, Hidden: 2, Removed: 1,
 		Jobs: []JobStatus{
 			{Tenant: "team-a", Hour: hour, Level: 1, Inputs: 16, Bytes: 2048, State: JobWaiting, Since: now.Add(-3 * time.Second)},
 			{Tenant: "team-a", Hour: hour + 1, Level: 3, Inputs: 2, State: JobRunning, Worker: "compactor", Attempts: 1, Since: now},
@@ -46,7 +46,7 @@ func TestStatusPage(t *testing.T) {
 	text := textOf(res.body)
 	for _, want := range []string{
 		"Not final 4.0 MiB", "Segments 1 234", "Oldest segment 1 min 3", "Jobs waiting 1", "Jobs running 1", "Jobs set aside 1",
-		"Write amplification 2.50", "segments 4.0 MiB blocks made of them 6.0 MiB", "Jobs that failed too often are set aside",
+		"Write amplification 2.50", "Deletions going on 3", "segments 4.0 MiB blocks made of them 6.0 MiB", "Jobs that failed too often are set aside",
 		"0 segments 1 234 3 3.0 MiB 1 blocks 5 2 1.0 MiB 3 final blocks 7 7 1.0 GiB",
 		"set aside team-b 2026-01-02 10:00 3 2 0 B 3 h 0 min 3 <b>no such object 2026-01-02 12:00:05 " +
 			"running team-a 2026-01-02 11:00 3 2 0 B 0 s 1 compactor waiting team-a 2026-01-02 10:00 1 16 2.0 KiB",

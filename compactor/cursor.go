@@ -39,15 +39,16 @@ type cursor struct {
 	key    runKey
 	known  entries // what is known of the group's stacktraces
 	totals bool    // and whether that is for totals, too
+	masks  mask    // of the part
 }
 
 // openCursor returns a cursor on the first run, or nil for a file without rows.
-func openCursor(p *warehouse.Part, data []byte, totals bool) (*cursor, error) {
+func openCursor(p *warehouse.Part, data []byte, totals bool, masks mask) (*cursor, error) {
 	r, err := block.NewSampleReader(data)
 	if err != nil {
 		return nil, inputError(p, warehouse.TableSamples, err)
 	}
-	c := &cursor{part: p, reader: r, totals: totals}
+	c := &cursor{part: p, reader: r, totals: totals, masks: masks}
 	switch err := c.nextGroup(); {
 	case errors.Is(err, io.EOF):
 		return nil, nil

@@ -8,15 +8,16 @@
 //   - input.go: inputs as verified files in memory
 //   - merge.go: the merge of samples, and where blocks end
 //   - cursor.go: one input's samples, run by run
+//   - mask.go: rows that are deleted
 //   - block.go: a block in the making
 //   - stacks.go, definitions.go, profiles.go, totals.go: the other tables
 //
 // # Guarantees
 //
-// What is made holds every row of the inputs exactly once, in the order of the
-// format; this is checked against the index and against the totals that profiles
+// What is made holds every row of the inputs that is not deleted exactly once, in the
+// order of the format; this is checked against the index and against the totals that profiles
 // carry before anything is handed in. Definitions of the inputs are kept, one for
-// each id. An answer over the outputs is the answer over the inputs.
+// each id, unless only deleted rows need them. An answer over the outputs is the answer over the inputs.
 //
 // A job that ends before its outputs are registered leaves nothing but files that
 // nobody knows, which the metastore's sweep removes.

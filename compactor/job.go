@@ -40,12 +40,12 @@ type running struct {
 func (w *Worker) do(ctx context.Context, j *running) {
 	stored, err := w.makeBlocks(ctx, j.Job)
 	if err == nil {
-		err = w.finish(ctx, j.Job, stored.parts)
+		err = w.finish(ctx, j.Job, stored)
 	}
 	w.metrics.observe(j, stored, err, w.opts.Clock())
 	log := w.opts.Logger.With("job", j.ID, "tenant", j.Tenant, "hour", j.Hour, "level", j.Level, "inputs", len(j.Inputs), "attempt", j.Attempt)
 	if err == nil {
-		log.Info("merged", "blocks", len(stored.parts), "samples", stored.samples(), "in", stored.in, "out", stored.out, "dur", w.opts.Clock().Sub(j.began))
+		log.Info("merged", "blocks", len(stored.parts), "samples", stored.samples(), "deleted", stored.deleted(), "in", stored.in, "out", stored.out, "dur", w.opts.Clock().Sub(j.began))
 		return
 	}
 	w.giveUp(ctx, j.Job, stored, err)
@@ -59,6 +59,15 @@ type stored struct {
 	parts   []warehouse.Part
 	names   []string // of files, also of a block that is not whole
 	in, out int64    // bytes
+	removed []warehouse.Removed
+}
+
+// deleted returns how many samples were left out because they are deleted.
+func (s *stored) deleted() (n int64) {
+	for _, r := range s.removed {
+		n += r.Samples
+	}
+	return n
 }
 
 func (s *stored) samples() (n int64) {
@@ -90,8 +99,9 @@ func (w *Worker) makeBlocks(ctx context.Context, j *warehouse.Job) (s *stored, e
 			return s, err
 		}
 	}
-	m := Merge{Level: j.Level, NewID: w.newID}
-	return s, m.Run(ctx, inputs, func(b *Block) error { return w.store(ctx, b, sources, s) })
+	m := Merge{Level: j.Level, NewID: w.newID, Masks: j.Masks}
+	s.removed, err = m.Run(ctx, inputs, func(b *Block) error { return w.store(ctx, b, sources, s) })
+	return s, err
 }
 
 // newID returns an id that carries the clock's time.
@@ -132,12 +142,12 @@ func (w *Worker) put(ctx context.Context, name string, data []byte, s *stored, b
 }
 
 // finish registers the blocks, as often as it takes to get an answer.
-func (w *Worker) finish(ctx context.Context, j *warehouse.Job, parts []warehouse.Part) error {
+func (w *Worker) finish(ctx context.Context, j *warehouse.Job, s *stored) error {
 	if err := w.opts.Failpoints.Hit(beforeFinish); err != nil {
 		return err
 	}
 	for {
-		err := w.opts.Jobs.FinishJob(ctx, j.JobRef, parts)
+		err := w.opts.Jobs.FinishJob(ctx, j.JobRef, s.parts, s.removed)
 		switch warehouse.KindOf(err) {
 		case warehouse.Unavailable, warehouse.Deadline:
 			select {

@@ -34,6 +34,11 @@ type Merge struct {
 	NewID    func() warehouse.ObjectID // of a block
 	MaxBytes int64                     // of a block's samples; 0 is MaxBlockBytes
 
+	// Masks are deletions. The rows that they mask are left out, and with them the
+	// definitions that no other row of the inputs needs: then the inputs have all
+	// parts that could need them.
+	Masks []*warehouse.Deletion
+
 	groupRows int // tests have less than block.MaxRowGroupRows
 }
 
@@ -55,19 +60,21 @@ type merger struct {
 	last   runKey  // of the last run
 	blocks int
 
-	rows map[datasetName]int64
-	sums map[datasetName]sum
+	rows    map[datasetName]int64
+	sums    map[datasetName]sum
+	removed map[datasetName]*removedRows
 }
 
 // Run merges parts of one tenant and hour and calls emit with each block, in order;
 // emit owns it. The inputs hold all definitions that their samples need, or other
-// live parts do.
+// live parts do. It returns what was left out because it is deleted, by service and
+// type.
 //
 // Errors: those of Data and emit as they are; Corrupt for inputs that contradict
 // themselves or the index, with the object's name; Canceled and Deadline.
-func (m Merge) Run(ctx context.Context, inputs []Input, emit func(*Block) error) error {
+func (m Merge) Run(ctx context.Context, inputs []Input, emit func(*Block) error) ([]warehouse.Removed, error) {
 	if len(inputs) == 0 {
-		return warehouse.Errorf(warehouse.Invalid, "merge: no inputs")
+		return nil, warehouse.Errorf(warehouse.Invalid, "merge: no inputs")
 	}
 	if m.MaxBytes == 0 {
 		m.MaxBytes = MaxBlockBytes
@@ -79,14 +86,18 @@ func (m Merge) Run(ctx context.Context, inputs []Input, emit func(*Block) error)
 		Merge: m, tenant: inputs[0].Part.Tenant, hour: inputs[0].Part.Hour, inputs: inputs, emit: emit,
 		profiles: profileTable{sums: map[datasetName]sum{}}, series: seriesTable{}, stacks: newStackTable(),
 		expected: map[datasetName]int64{}, rows: map[datasetName]int64{}, sums: map[datasetName]sum{},
+		removed: map[datasetName]*removedRows{},
 	}
 	if m.Level >= warehouse.LevelFinal {
 		r.totals = &totals{number: 1, places: map[warehouse.StacktraceID]uint32{}}
 	}
 	if err := r.readSmallTables(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	return r.mergeSamples(ctx)
+	if err := r.mergeSamples(ctx); err != nil {
+		return nil, err
+	}
+	return r.allRemoved(), nil
 }
 
 // readSmallTables reads everything but samples.
@@ -103,7 +114,7 @@ func (r *merger) readSmallTables(ctx context.Context) error {
 			}
 		}
 		for table, read := range map[warehouse.Table]func(*warehouse.Part, []byte) error{
-			warehouse.TableProfiles: r.profiles.read, warehouse.TableSeries: r.series.read, warehouse.TableStacktraces: r.stacks.read,
+			warehouse.TableProfiles: r.readProfiles, warehouse.TableSeries: r.series.read, warehouse.TableStacktraces: r.stacks.read,
 		} {
 			if err := ctxError(ctx); err != nil {
 				return err
@@ -198,7 +209,7 @@ func (r *merger) openCursors() (cursors, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := openCursor(in.Part, data, r.totals != nil)
+		c, err := openCursor(in.Part, data, r.totals != nil, maskOf(r.Masks, in.Part))
 		if err != nil {
 			return nil, err
 		}
@@ -213,6 +224,9 @@ func (r *merger) openCursors() (cursors, error) {
 // addRun appends a run, after the end of a dataset or block where one is due. The
 // rows of one profile stay together.
 func (r *merger) addRun(c *cursor) error {
+	if c.masks.hides(&c.key) {
+		return r.leaveOut(c)
+	}
 	if r.last.service != c.key.service || r.last.typ != c.key.typ {
 		if err := r.endDataset(); err != nil {
 			return err
@@ -252,8 +266,11 @@ func (r *merger) endDataset() error {
 // the totals that their profiles carry.
 func (r *merger) check() error {
 	for name, want := range r.expected {
-		if got := r.rows[name]; got != want {
+		if got := r.rows[name] + r.leftOut(name).samples; got != want {
 			return r.contradiction("service %q, type %q: %d samples, the index says %d", name.service, name.typ, got, want)
+		}
+		if err := r.checkLeftOut(name); err != nil {
+			return err
 		}
 		if got, want := r.sums[name], r.profiles.sums[name]; got != want {
 			return r.contradiction("service %q, type %q: the values of the samples and of the profiles differ", name.service, name.typ)
@@ -280,10 +297,10 @@ func (r *merger) contradiction(format string, args ...any) error {
 // one; without a key it is the last, with all that remains.
 func (r *merger) endBlock(last *runKey) error {
 	rows := r.profiles.take(last)
-	if r.block.isEmpty() && len(rows) == 0 && r.blocks > 0 {
+	if r.block.isEmpty() && len(rows) == 0 && (r.blocks > 0 || len(r.Masks) > 0) {
 		return nil
 	}
-	b, err := r.finishBlock(rows, last == nil && r.blocks == 0)
+	b, err := r.finishBlock(rows, last == nil && r.blocks == 0 && len(r.Masks) == 0)
 	if err != nil {
 		return err
 	}
@@ -299,7 +316,7 @@ func (r *merger) endBlock(last *runKey) error {
 }
 
 // finishBlock writes the files of a block. The only one has all definitions of the
-// inputs; one of several has those that its rows need.
+// inputs; one of several, and of a job with masks, has those that its rows need.
 func (r *merger) finishBlock(profiles []block.ProfileRow, only bool) (*Block, error) {
 	w := r.block
 	if err := w.flush(); err != nil {

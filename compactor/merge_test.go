@@ -78,7 +78,8 @@ func (w *world) random(parts, facts, samples int) {
 func (w *world) merge(m Merge) []*Block {
 	w.t.Helper()
 	var blocks []*Block
-	require.NoError(w.t, m.Run(context.Background(), w.parts, func(b *Block) error { blocks = append(blocks, b); return nil }))
+	_, err := m.Run(context.Background(), w.parts, func(b *Block) error { blocks = append(blocks, b); return nil })
+	require.NoError(w.t, err)
 	return blocks
 }
 
@@ -252,7 +253,7 @@ func TestMergeRefuses(t *testing.T) {
 			w.store(0, []fact{w.fact(30), w.fact(30), w.fact(30)}, nil)
 			w.store(1, []fact{w.fact(30), w.fact(30)}, nil)
 			spoil(w)
-			err := Merge{Level: 3, NewID: ids()}.Run(t.Context(), w.parts, func(*Block) error {
+			_, err := Merge{Level: 3, NewID: ids()}.Run(t.Context(), w.parts, func(*Block) error {
 				t.Fatal("a block was handed in")
 				return nil
 			})
@@ -268,9 +269,11 @@ func TestMergeStops(t *testing.T) {
 	w.random(3, 5, 20)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := Merge{Level: 1, NewID: ids()}.Run(ctx, w.parts, nil)
+	_, err := Merge{Level: 1, NewID: ids()}.Run(ctx, w.parts, nil)
 	require.Equal(t, warehouse.Canceled, warehouse.KindOf(err))
 	stop := fmt.Errorf("stop")
-	require.Equal(t, stop, Merge{Level: 1, NewID: ids()}.Run(t.Context(), w.parts, func(*Block) error { return stop }))
-	require.Error(t, Merge{}.Run(t.Context(), nil, nil))
+	_, err = Merge{Level: 1, NewID: ids()}.Run(t.Context(), w.parts, func(*Block) error { return stop })
+	require.Equal(t, stop, err)
+	_, err = Merge{}.Run(t.Context(), nil, nil)
+	require.Error(t, err)
 }

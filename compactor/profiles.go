@@ -18,10 +18,14 @@ type profileTable struct {
 
 func keyOf(r *block.ProfileRow) runKey { return runKey{r.Service, r.Type, r.Series, r.Time, r.ID} }
 
-func (t *profileTable) read(p *warehouse.Part, data []byte) error {
+// read adds the profiles of a file; leaveOut takes those that it does not want.
+func (t *profileTable) read(p *warehouse.Part, data []byte, leaveOut func(*block.ProfileRow) bool) error {
 	err := block.ReadProfiles(data, func(r block.ProfileRow) error {
 		if r.Value < 0 {
 			return warehouse.Errorf(warehouse.Corrupt, "profile %s has the value %d", r.ID, r.Value)
+		}
+		if leaveOut(&r) {
+			return nil
 		}
 		t.rows = append(t.rows, r)
 		name := datasetName{r.Service, r.Type}

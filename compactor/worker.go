@@ -19,7 +19,7 @@ import (
 type Jobs interface {
 	TakeJobs(ctx context.Context, worker string, most int) ([]*warehouse.Job, error)
 	RenewJobs(ctx context.Context, worker string, jobs []warehouse.JobRef) (lost []warehouse.JobRef, err error)
-	FinishJob(ctx context.Context, job warehouse.JobRef, outputs []warehouse.Part) error
+	FinishJob(ctx context.Context, job warehouse.JobRef, outputs []warehouse.Part, removed []warehouse.Removed) error
 	FailJob(ctx context.Context, job warehouse.JobRef, reason string) error
 }
 

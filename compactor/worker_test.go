@@ -59,7 +59,7 @@ func (p *planner) RenewJobs(_ context.Context, _ string, refs []warehouse.JobRef
 	return lost, nil
 }
 
-func (p *planner) FinishJob(_ context.Context, ref warehouse.JobRef, outputs []warehouse.Part) error {
+func (p *planner) FinishJob(_ context.Context, ref warehouse.JobRef, outputs []warehouse.Part, _ []warehouse.Removed) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.outputs != nil && p.job.ID == ref.ID {
@@ -324,11 +324,12 @@ func BenchmarkMerge(b *testing.B) {
 			var size int64
 			for b.Loop() {
 				size = 0
-				require.NoError(b, Merge{Level: level, NewID: ids()}.Run(b.Context(), w.parts, func(blk *Block) error {
+				_, err := Merge{Level: level, NewID: ids()}.Run(b.Context(), w.parts, func(blk *Block) error {
 					section, _ := blk.Part.Section(warehouse.TableSamples)
 					size += section.Size
 					return nil
-				}))
+				})
+				require.NoError(b, err)
 			}
 			report(b, rows)
 			b.ReportMetric(float64(size)/float64(rows), "B/row")

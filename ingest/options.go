@@ -32,6 +32,14 @@ type Registrar interface {
 	AbortSegment(ctx context.Context, id warehouse.ObjectID) (live bool, err error)
 }
 
+// Retention knows how long profiles are kept: what would be deleted at once is
+// refused.
+type Retention interface {
+	// Oldest returns the time of the oldest profile that is kept of a service and one
+	// of the types; 0 if all are.
+	Oldest(t warehouse.Tenant, service string, types []string) warehouse.Micros
+}
+
 // SectionSink receives the sections of registered segments, so that the first
 // query needs no download.
 type SectionSink interface {
@@ -48,9 +56,8 @@ type Options struct {
 	// Limits bound one profile. Zero means profile.DefaultLimits.
 	Limits *profile.Limits
 
-	// Oldest returns the start of a tenant's retention; older profiles are
-	// refused. Nil means no bound.
-	Oldest func(warehouse.Tenant) warehouse.Micros
+	// Retention knows how old a profile may be. Nil means as old as it likes.
+	Retention Retention
 
 	// MemoryBytes bounds bodies and decoded profiles that wait for their answer.
 	// Zero means 512 MiB.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,9 +102,6 @@ func (p *push) tellApart(ctx context.Context, raw profile.Raw, prepared *profile
 func (p *push) prepare(ctx context.Context, raw profile.Raw, ordinal int) (*profile.Prepared, error) {
 	in := p.in
 	limits := *in.opts.Limits
-	if in.opts.Oldest != nil {
-		limits.OldestTime = in.opts.Oldest(p.tenant)
-	}
 	size := estimate(raw.Body, limits.MaxBytes)
 	if err := p.reserve(ctx, size); err != nil {
 		return nil, err
@@ -120,7 +118,31 @@ func (p *push) prepare(ctx context.Context, raw profile.Raw, ordinal int) (*prof
 		return nil, err
 	}
 	in.budget.grow(p.tenant, prepared.SizeBytes-size)
+	if err := in.checkAge(prepared); err != nil {
+		in.budget.release(p.tenant, prepared.SizeBytes)
+		return nil, err
+	}
 	return prepared, nil
+}
+
+// checkAge refuses a profile that retention would delete at once. One of several types
+// stays as long as one of them does.
+func (in *Ingester) checkAge(p *profile.Prepared) error {
+	if in.opts.Retention == nil || len(p.Series) == 0 {
+		return nil
+	}
+	var types []string
+	for i := range p.Series {
+		if typ := p.Series[i].Type.String(); !slices.Contains(types, typ) {
+			types = append(types, typ)
+		}
+	}
+	service := p.Series[0].Service()
+	if oldest := in.opts.Retention.Oldest(p.Tenant, service, types); p.Time < oldest {
+		return warehouse.Refuse(warehouse.Invalid, warehouse.ReasonNotInWindow,
+			"date profile: its time %s is before %s, from when on profiles of service %q are kept", p.Time, oldest, service)
+	}
+	return nil
 }
 
 // reserve takes n bytes of the budget. It waits while the push has profiles on their

@@ -23,10 +23,11 @@ import (
 //	snapshots/   the two newest snapshots
 //	damaged/     snapshots that could not be read, for whoever wants to look
 //
-// Version 2 has jobs in log and snapshots. A directory of version 1 becomes one of
-// version 2 when it is opened; from then on older builds refuse it.
+// Version 2 has jobs in log and snapshots, version 3 deletions and rules of retention.
+// An older directory becomes one of this version when it is opened; from then on older
+// builds refuse it.
 const (
-	formatVersion = 2
+	formatVersion = 3
 	formatFile    = "FORMAT"
 	lockFile      = "LOCK"
 	logDir        = "log"

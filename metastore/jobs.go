@@ -107,20 +107,22 @@ func (m *Metastore) RenewJobs(ctx context.Context, worker string, jobs []warehou
 	return lost, nil
 }
 
-// FinishJob swaps a job's inputs for its outputs, which are stored, in one step. It
-// may be called again after an error of kind Unavailable, Canceled or Deadline,
+// FinishJob swaps a job's inputs for its outputs, which are stored, in one step.
+// removed are the rows that the worker left out because of the job's masks. It may be
+// called again after an error of kind Unavailable, Canceled or Deadline,
 // which leave open whether the swap was made.
 //
 // NotFound: the job is not the worker's any more, or its inputs are gone; the
 // outputs never become live. Internal: they do not hold what the inputs held.
-func (m *Metastore) FinishJob(ctx context.Context, job warehouse.JobRef, outputs []warehouse.Part) error {
+func (m *Metastore) FinishJob(ctx context.Context, job warehouse.JobRef, outputs []warehouse.Part, removed []warehouse.Removed) error {
 	for i := range outputs {
 		if err := outputs[i].Validate(); err != nil {
 			return err
 		}
 	}
-	if j, inputs := m.fsm.view.Load().Job(job); j != nil {
-		if err := checkSwap(j, inputs, outputs); err != nil {
+	view := m.fsm.view.Load()
+	if j, inputs := view.Job(job); j != nil {
+		if err := checkSwap(j, inputs, outputs, view.JobMasks(j, inputs), removed); err != nil {
 			return err
 		}
 	}
@@ -131,6 +133,10 @@ func (m *Metastore) FinishJob(ctx context.Context, job warehouse.JobRef, outputs
 	if outcome := answer.(state.FinishOutcome); outcome != state.Finished {
 		return warehouse.Errorf(warehouse.NotFound, "finish job %s: %s", job.ID, outcome)
 	}
+	for _, r := range removed {
+		m.metrics.deletedRows.WithLabelValues(warehouse.TableSamples.String()).Add(float64(r.Samples))
+		m.metrics.deletedRows.WithLabelValues(warehouse.TableProfiles.String()).Add(float64(r.Profiles))
+	}
 	for i := range outputs {
 		m.metrics.compactedBytes.WithLabelValues(levelName(outputs[i].Level)).Add(float64(outputs[i].SizeBytes()))
 	}
@@ -138,8 +144,11 @@ func (m *Metastore) FinishJob(ctx context.Context, job warehouse.JobRef, outputs
 }
 
 // checkSwap makes sure that no row is lost or doubled by a job, as far as the index
-// can know.
-func checkSwap(j *state.Job, inputs []*warehouse.Part, outputs []warehouse.Part) error {
+// can know: rows are missing only where masks allow it, and as many as the worker says.
+func checkSwap(j *state.Job, inputs []*warehouse.Part, outputs []warehouse.Part, masks []*warehouse.Deletion, removed []warehouse.Removed) error {
+	if err := checkRemoved(j, inputs, masks, removed); err != nil {
+		return err
+	}
 	made := make([]*warehouse.Part, len(outputs))
 	for i := range outputs {
 		p := &outputs[i]
@@ -149,10 +158,18 @@ func checkSwap(j *state.Job, inputs []*warehouse.Part, outputs []warehouse.Part)
 		}
 		made[i] = p
 	}
-	if had, has := countRows(inputs), countRows(made); !maps.Equal(had, has) {
+	had, has := countRows(inputs), countRows(made)
+	for _, r := range removed {
+		had[rowsOf{what: "profiles"}] -= r.Profiles
+		had[rowsOf{what: "samples"}] -= r.Samples
+		had[samplesOf(r.Service, r.Type)] -= r.Samples
+	}
+	maps.DeleteFunc(had, func(_ rowsOf, n int64) bool { return n == 0 })
+	maps.DeleteFunc(has, func(_ rowsOf, n int64) bool { return n == 0 })
+	if !maps.Equal(had, has) {
 		for k, n := range had {
 			if has[k] != n {
-				return warehouse.Errorf(warehouse.Internal, "finish job %s: %d %s (service %q), the inputs have %d", j.ID, has[k], k.what, k.service, n)
+				return warehouse.Errorf(warehouse.Internal, "finish job %s: %d %s (service %q), the inputs have %d that are not deleted", j.ID, has[k], k.what, k.service, n)
 			}
 		}
 		return warehouse.Errorf(warehouse.Internal, "finish job %s: it has rows that the inputs have not", j.ID)
@@ -163,6 +180,46 @@ func checkSwap(j *state.Job, inputs []*warehouse.Part, outputs []warehouse.Part)
 // rowsOf is what the index counts of a service.
 type rowsOf struct{ service, what string }
 
+func samplesOf(service, typ string) rowsOf { return rowsOf{service, "samples of " + typ} }
+
+// checkRemoved makes sure that the rows which a worker left out may be missing: of each
+// service and type at least as many as lie in parts of which masks hide all, and at
+// most as many as lie in parts of which they may hide some.
+func checkRemoved(j *state.Job, inputs []*warehouse.Part, masks []*warehouse.Deletion, removed []warehouse.Removed) error {
+	least, most := map[rowsOf]int64{}, map[rowsOf]int64{}
+	for _, p := range inputs {
+		of := warehouse.MasksOf(masks, p)
+		for i := range p.Datasets {
+			ds := &p.Datasets[i]
+			for _, t := range ds.Types {
+				some, all := warehouse.MasksOfDataset(of, ds.Service, t.Type, t.Range)
+				if len(some) > 0 {
+					most[samplesOf(ds.Service, t.Type)] += t.Rows
+				}
+				if all {
+					least[samplesOf(ds.Service, t.Type)] += t.Rows
+				}
+			}
+		}
+	}
+	for _, r := range removed {
+		k := samplesOf(r.Service, r.Type)
+		may, ok := most[k]
+		if !ok || r.Samples < 0 || r.Profiles < 0 || r.Samples > may {
+			return warehouse.Errorf(warehouse.Internal, "finish job %s: %d profiles and %d samples of service %q, type %q were left out, masks concern %d samples",
+				j.ID, r.Profiles, r.Samples, r.Service, r.Type, may)
+		}
+		least[k] -= r.Samples
+		delete(most, k) // each once
+	}
+	for k, n := range least {
+		if n > 0 {
+			return warehouse.Errorf(warehouse.Internal, "finish job %s: %d %s (service %q) are deleted and were not left out", j.ID, n, k.what, k.service)
+		}
+	}
+	return nil
+}
+
 func countRows(parts []*warehouse.Part) map[rowsOf]int64 {
 	rows := map[rowsOf]int64{}
 	for _, p := range parts {
@@ -171,7 +228,7 @@ func countRows(parts []*warehouse.Part) map[rowsOf]int64 {
 		rows[rowsOf{what: "samples"}] += p.Rows()
 		for i := range p.Datasets {
 			for _, t := range p.Datasets[i].Types {
-				rows[rowsOf{p.Datasets[i].Service, "samples of " + t.Type}] += t.Rows
+				rows[samplesOf(p.Datasets[i].Service, t.Type)] += t.Rows
 			}
 		}
 	}

@@ -63,17 +63,17 @@ func TestJobs(t *testing.T) {
 
 	out := part(50, 1, tenant, hour0+1)
 	out.Object = bornAt(50, c.read())
-	err = n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out})
+	err = n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out}, nil)
 	require.ErrorContains(t, err, "the inputs have 15")
 	require.Equal(t, warehouse.Internal, warehouse.KindOf(err), "it would lose rows")
 	out.Sections[0].Rows = 15
-	err = n.FinishJob(n.ctx(), jobs[0].JobRef, []warehouse.Part{out})
+	err = n.FinishJob(n.ctx(), jobs[0].JobRef, []warehouse.Part{out}, nil)
 	require.Equal(t, warehouse.NotFound, warehouse.KindOf(err), "the old token: %v", err)
 	bad := out
 	bad.Datasets = nil
-	require.Equal(t, warehouse.Invalid, warehouse.KindOf(n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{bad})))
-	require.NoError(t, n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out}))
-	require.NoError(t, n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out}), "asked again")
+	require.Equal(t, warehouse.Invalid, warehouse.KindOf(n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{bad}, nil)))
+	require.NoError(t, n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out}, nil))
+	require.NoError(t, n.FinishJob(n.ctx(), again[0].JobRef, []warehouse.Part{out}, nil), "asked again")
 	require.Equal(t, []warehouse.ObjectID{out.Object}, n.live())
 
 	for i := range 3 {

@@ -26,6 +26,8 @@ type metrics struct {
 	deletedObjects   prometheus.Counter
 	deleteErrors     prometheus.Counter
 	expiredParts     prometheus.Counter
+	deletions        *prometheus.CounterVec
+	deletedRows      *prometheus.CounterVec
 	sweptObjects     prometheus.Counter
 	sweptBytes       prometheus.Counter
 	sweepErrors      prometheus.Counter
@@ -92,6 +94,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: metricPrefix + "manifest_bytes",
 		Help: "Size of the last manifest that this process put into the bucket.",
 	})
+	m.deletions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: metricPrefix + "deletions_total",
+		Help: "Deletions that were submitted, by reason: operator, or a rule of retention.",
+	}, []string{"reason"})
+	m.deletedRows = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: metricPrefix + "deleted_rows_total",
+		Help: "Rows that compaction jobs left out because they are deleted, by table; parts that are dropped as a whole do not count.",
+	}, []string{"table"})
+	for _, r := range []warehouse.DeletionReason{warehouse.DeletedByOperator, warehouse.DeletedByRetention} {
+		m.deletions.WithLabelValues(r.String())
+	}
+	m.all = append(m.all, m.deletions, m.deletedRows)
 	m.all = append(m.all, m.commands, m.commandSeconds, m.addOutcomes, m.snapshotSeconds, m.snapshotBytes, m.sweepSeconds, m.unknownObjects, m.compactedBytes,
 		m.manifestSeconds, m.manifestBytes)
 	m.damagedSnapshots = counter("damaged_snapshots_total", "Snapshots that could not be read at the start and were moved aside.")
@@ -185,10 +199,33 @@ var gauges = []struct {
 	}),
 	gauge("manifest_age_seconds", "Age of the newest manifest in the bucket, 0 while it has the whole state.", func(r *reading) float64 { return r.manifestAge().Seconds() }),
 	gauge("manifest_index", "Log index up to which the newest manifest in the bucket goes.", func(r *reading) float64 { return float64(r.manifests.index.Load()) }),
+	gauge("deletions_unapplied", "Deletions whose rows are hidden, but not yet gone from every live part.", func(r *reading) float64 {
+		return float64(r.countDeletions(func(d *state.Deletion) bool { return d.AppliedAt == 0 }))
+	}),
+	gauge("deletions_unfinished", "Deletions whose bytes are not yet gone from the bucket.", func(r *reading) float64 {
+		return float64(r.countDeletions(func(d *state.Deletion) bool { return d.GoneAt == 0 }))
+	}),
+	gauge("deletions_oldest_unfinished_seconds", "Age of the oldest deletion whose bytes are not yet gone from the bucket, 0 without any.", func(r *reading) float64 {
+		for _, d := range r.view.Deletions() {
+			if d.GoneAt == 0 {
+				return max(r.opts.Clock().Sub(d.SubmittedAt.Time()).Seconds(), 0)
+			}
+		}
+		return 0
+	}),
 	gauge("pins", "Snapshots that queries hold.", func(r *reading) float64 { return float64(r.pins.count()) }),
 	gauge("foreign_objects", "Files in the bucket that are older than this metastore and that it does not know.", func(r *reading) float64 { return float64(r.strangers.Load()) }),
 	gauge("log_pending_commands", "Commands in the log behind the last snapshot.", func(r *reading) float64 { return float64(r.fsm.pendingCommands.Load()) }),
 	gauge("log_pending_bytes", "Size of the commands in the log behind the last snapshot.", func(r *reading) float64 { return float64(r.fsm.pendingBytes.Load()) }),
+}
+
+func (r *reading) countDeletions(of func(*state.Deletion) bool) (n int) {
+	for _, d := range r.view.Deletions() {
+		if of(d) {
+			n++
+		}
+	}
+	return n
 }
 
 func gauge(name, help string, value func(*reading) float64) (g struct {

@@ -62,7 +62,8 @@ type OfflineSnapshot struct {
 	Bytes       int64
 	Readable    bool
 
-	view *state.View
+	view    *state.View
+	isOlder bool // of an earlier build, which knew less
 }
 
 // Inspect reads and checks the directory of a node that does not run, and changes

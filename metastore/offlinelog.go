@@ -136,7 +136,7 @@ func (o *Offline) finish(runs []*replayRun, first, last uint64) {
 		s := &o.Snapshots[i]
 		for _, r := range runs {
 			digest, ok := r.passed[s.Index]
-			if !ok {
+			if !ok || s.isOlder {
 				continue
 			}
 			o.Report.Checks++

@@ -77,6 +77,7 @@ func (o *Offline) readSnapshot(d *directory, id string) OfflineSnapshot {
 		o.addf(CheckSnapshotChecksum, id, "%d bytes with checksum %x, its description says %d with %x", len(data), got, meta.Size, meta.CRC)
 		return s
 	}
+	s.isOlder = state.IsOlder(bytes.NewReader(data))
 	st, err := state.Read(bytes.NewReader(data))
 	switch {
 	case err != nil:

@@ -388,7 +388,7 @@ func TestDirectoryOfVersion1(t *testing.T) {
 		n.stop()
 		text, err = os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, "stackhouse metastore\nformat 2\nnode node-1\nsince 2025-05-04T03:02:01Z\n", string(text))
+		require.Equal(t, "stackhouse metastore\nformat 3\nnode node-1\nsince 2025-05-04T03:02:01Z\n", string(text))
 	}
 }
 
@@ -400,13 +400,13 @@ func TestDirectoryIsRefusedByName(t *testing.T) {
 		kind   warehouse.Kind
 		want   string
 	}{
-		{"newer", "stackhouse metastore\nformat 3\nsomething else\n", warehouse.Invalid, "its format is 3, this build reads 1 to 2"},
+		{"newer", "stackhouse metastore\nformat 4\nsomething else\n", warehouse.Invalid, "its format is 4, this build reads 1 to 3"},
 		{"foreign", "postgres 17\n", warehouse.Corrupt, `FORMAT begins with "postgres 17`},
 		{"empty", "", warehouse.Corrupt, "FORMAT begins with"},
 		{"no number", "stackhouse metastore\nformat x\n", warehouse.Corrupt, `FORMAT has the version "x"`},
 		{"no node", "stackhouse metastore\nformat 1\n", warehouse.Corrupt, "FORMAT has no node"},
-		{"no time", "stackhouse metastore\nformat 2\nnode n\n", warehouse.Corrupt, "FORMAT does not say since when it is"},
-		{"a time that is none", "stackhouse metastore\nformat 2\nnode n\nsince yesterday\n", warehouse.Corrupt, "FORMAT does not say since when it is"},
+		{"no time", "stackhouse metastore\nformat 3\nnode n\n", warehouse.Corrupt, "FORMAT does not say since when it is"},
+		{"a time that is none", "stackhouse metastore\nformat 3\nnode n\nsince yesterday\n", warehouse.Corrupt, "FORMAT does not say since when it is"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/stackhouse-db/stackhouse/metastore/state"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -31,8 +33,27 @@ func (m *Metastore) retainLoop(ctx context.Context) {
 	})
 }
 
-// retain drops the hours that are older than their tenant's retention.
+// retain drops the hours that are older than their tenant's retention, and deletes what
+// rules about services and types do not keep as long.
 func (m *Metastore) retain(ctx context.Context, now time.Time) error {
+	if err := m.expire(ctx, now); err != nil {
+		return err
+	}
+	for _, d := range m.fsm.view.Load().Overdue(warehouse.MicrosOf(now)) {
+		d.ID = ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy())
+		answer, err := m.propose(ctx, state.Delete{Deletion: d})
+		if err != nil {
+			return err
+		}
+		if r := answer.(state.DeleteResult); r.Outcome == state.Deleted {
+			m.metrics.deletions.WithLabelValues(d.Reason.String()).Inc()
+			m.opts.Logger.Info("retention deletes", "tenant", d.Tenant, "services", len(d.Services), "until", d.To, "dropped", r.Dropped, "masked", r.Masked)
+		}
+	}
+	return nil
+}
+
+func (m *Metastore) expire(ctx context.Context, now time.Time) error {
 	if !m.fsm.view.Load().HasExpired(warehouse.MicrosOf(now)) {
 		return nil
 	}

@@ -112,5 +112,14 @@ func (s *Snapshot) Retention(t warehouse.Tenant) time.Duration { return s.view.R
 // Settings returns what was set for the tenant, sorted by name.
 func (s *Snapshot) Settings(t warehouse.Tenant) []Setting { return s.view.Settings(t) }
 
+// RetentionOf returns how long profiles of a service and type are kept; 0 is for ever.
+func (s *Snapshot) RetentionOf(t warehouse.Tenant, service, typ string) time.Duration {
+	return s.view.RetentionOf(t, service, typ)
+}
+
+// Deletions returns the tenant's deletions that rows of live parts may still fall
+// under, in order of the log: a reader leaves those rows out. See warehouse.MasksOf.
+func (s *Snapshot) Deletions(t warehouse.Tenant) []*warehouse.Deletion { return s.view.Masks(t) }
+
 // Epoch returns the current epoch of a dataset partition.
 func (s *Snapshot) Epoch(k warehouse.PartitionKey) uint64 { return s.view.Epoch(k) }

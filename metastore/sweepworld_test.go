@@ -346,7 +346,7 @@ func (w *sweepWorld) registerOnce(b *writer) (live bool) {
 			w.met["refused: fenced"]++
 		}
 	} else {
-		err := w.FinishJob(ctx, b.job.JobRef, b.parts)
+		err := w.FinishJob(ctx, b.job.JobRef, b.parts, nil)
 		if live = err == nil; !live {
 			require.Equal(w.t, warehouse.NotFound, warehouse.KindOf(err), err)
 			require.NotContains(w.t, err.Error(), "clashes", "what a running job has made is not fenced")

@@ -1,6 +1,9 @@
 package warehouse
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // descriptionVersion is the version of the byte form drawn below.
 const descriptionVersion = 1
@@ -34,6 +37,8 @@ const (
 	minSectionBytes = 8
 	minKeysBytes    = 2 + len(ProfileID{})
 	minEpochBytes   = 4
+	minTextBytes    = 1
+	minIDBytes      = 8
 )
 
 // AppendSegment appends the canonical byte form of s. Equal segments give equal
@@ -133,6 +138,66 @@ func (d *Decoder) Epoch() Epoch {
 	ep.Key.Hour = Hour(d.Varint())
 	ep.Value = d.Uvarint()
 	return ep
+}
+
+// Deletion appends d to a message, without what the metastore gives it, which are
+// Index and SubmittedAt:
+//
+//	id[16] ‖ string(tenant) ‖ texts(services) ‖ texts(types) ‖ uvarint(n) ‖ n×fixed64(series)
+//	   ‖ varint(From) ‖ varint(To) ‖ string(selector) ‖ reason[1]
+//	texts = uvarint(n) ‖ n×string
+func (e *Encoder) Deletion(d *Deletion) {
+	e.Raw(d.ID[:])
+	e.String(string(d.Tenant))
+	encodeTexts(e, d.Services)
+	encodeTexts(e, d.Types)
+	e.Uvarint(uint64(len(d.Series)))
+	for _, id := range d.Series {
+		e.Raw(binary.LittleEndian.AppendUint64(nil, uint64(id)))
+	}
+	e.Varint(int64(d.From))
+	e.Varint(int64(d.To))
+	e.String(d.Selector)
+	e.Byte(byte(d.Reason))
+}
+
+// Deletion reads what [Encoder.Deletion] appended. Lists that are not sorted are an
+// error of d.
+func (d *Decoder) Deletion() *Deletion {
+	out := &Deletion{}
+	copy(out.ID[:], d.Raw(len(out.ID)))
+	out.Tenant = Tenant(d.String())
+	out.Services, out.Types = decodeTexts(d), decodeTexts(d)
+	if n := d.Count(minIDBytes); n > 0 {
+		out.Series = make([]SeriesID, n)
+		for i := range out.Series {
+			if raw := d.Raw(minIDBytes); len(raw) == minIDBytes {
+				out.Series[i] = SeriesID(binary.LittleEndian.Uint64(raw))
+			}
+		}
+	}
+	out.From, out.To = Micros(d.Varint()), Micros(d.Varint())
+	out.Selector = d.String()
+	out.Reason = DeletionReason(d.Byte())
+	if !isSorted(out.Services) || !isSorted(out.Types) || !isSorted(out.Series) {
+		d.Failf("services, types or series of deletion %s are not sorted", out.ID)
+	}
+	return out
+}
+
+func encodeTexts(e *Encoder, texts []string) {
+	e.Uvarint(uint64(len(texts)))
+	for _, s := range texts {
+		e.String(s)
+	}
+}
+
+func decodeTexts(d *Decoder) []string {
+	var out []string
+	for range d.Count(minTextBytes) {
+		out = append(out, d.String())
+	}
+	return out
 }
 
 func encodePart(e *Encoder, p *Part, named bool) {

@@ -15,6 +15,10 @@ type Job struct {
 	Level   uint8   // of what is made
 	Inputs  []*Part // in order of registration
 	Attempt int     // from 1
+
+	// Masks are the deletions that what is made must not hold rows of any more, in
+	// the order of the log: of each input, those rows that [Deletion.Masks] says.
+	Masks []*Deletion
 }
 
 // Levels of parts. Between them there may be others.

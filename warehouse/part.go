@@ -69,6 +69,10 @@ type Part struct {
 	Range    TimeRange // of all profiles in it
 	Datasets []Dataset // sorted by service
 	Sections []Section // at most one a table; a table without rows has none
+
+	// Masked is an index of the log: every deletion up to it was applied to the rows.
+	// The metastore gives it with the registration; the byte form does not have it.
+	Masked uint64
 }
 
 // Section returns the part's section of the table, if it has rows.

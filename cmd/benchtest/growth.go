@@ -36,7 +36,7 @@ func runGrowth(ctx context.Context, s *suite) error {
 	}
 	for i := range g.worlds {
 		w := &g.worlds[i]
-		if w.server, err = s.server(ctx, w.dir); err != nil {
+		if w.server, err = s.server(ctx, w.dir, "--memory="+growthMemory); err != nil {
 			return err
 		}
 		defer w.server.Kill()
@@ -47,6 +47,10 @@ func runGrowth(ctx context.Context, s *suite) error {
 	}
 	return g.report()
 }
+
+// growthMemory is what each server may take: less than what the largest one could fill
+// its caches with.
+const growthMemory = "2GiB"
 
 // growth is the stage of that name.
 type growth struct {

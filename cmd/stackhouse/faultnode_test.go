@@ -143,7 +143,7 @@ func newFaultNode(s faultSettings, dir *dataDir, log *slog.Logger) (*faultNode, 
 		return nil, err
 	}
 	n.ing, err = ingest.New(ingest.Options{
-		Store: bucket, Registrar: n.meta, Sections: n.sections, MemoryBytes: b.pushes, DefinitionBytes: b.definitions, Registry: n.registry,
+		Store: bucket, Registrar: n.meta, Sections: n.sections, Retention: n.meta, MemoryBytes: b.pushes, DefinitionBytes: b.definitions, Registry: n.registry,
 		Failpoints: s.points,
 	})
 	if err != nil {
@@ -201,7 +201,8 @@ func (n *faultNode) openQueries(s faultSettings, dir *dataDir, b budgets) (err e
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
 		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, n.registry) },
 		Admit:  n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
-		Info: func() api.Info { return api.Info{} }, Backups: backup.NewLeases(holdBackup(n.meta), n.bucket),
+		Admin: administration{n.meta, n.questions},
+		Info:  func() api.Info { return api.Info{} }, Backups: backup.NewLeases(holdBackup(n.meta), n.bucket),
 		Limits:   api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Registry: n.registry, Gatherer: n.registry,
 	})

@@ -37,10 +37,11 @@ const (
 	defaultSequences = 20
 )
 
-// TestMetamorphic pushes random profiles in random steps, with restarts and merges
-// in between, under random settings, and asks random questions after each step:
-// every answer is what plain addition over the pushed profiles gives, however they
-// are stored just then.
+// TestMetamorphic pushes random profiles in random steps, with deletions, restarts and
+// merges in between, under random settings, and asks random questions after each step:
+// every answer is what plain addition over the pushed profiles that are not deleted
+// gives, however they are stored just then. At the end no object holds a definition that
+// only deleted profiles had.
 //
 // Ten sequences run on one node, as tenants of their own; a failure names the seed
 // of the node, from which all its choices follow. The long run, and one node again:
@@ -86,6 +87,7 @@ func envNumber(t *testing.T, name string, otherwise uint64) uint64 {
 // tally counts what was done.
 type tally struct {
 	sequences, restarts, waits, profiles, retries, questions int
+	deletions, deleted                                       int
 	levels                                                   map[uint8]int // parts seen before questions
 }
 
@@ -96,6 +98,8 @@ func (c *tally) add(other *tally) {
 	c.profiles += other.profiles
 	c.retries += other.retries
 	c.questions += other.questions
+	c.deletions += other.deletions
+	c.deleted += other.deleted
 	if c.levels == nil {
 		c.levels = map[uint8]int{}
 	}
@@ -105,8 +109,8 @@ func (c *tally) add(other *tally) {
 }
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d sequences, %d restarts, %d waits for merges, %d profiles and %d again, %d questions; parts asked by level: %v",
-		c.sequences, c.restarts, c.waits, c.profiles, c.retries, c.questions, c.levels)
+	return fmt.Sprintf("%d sequences, %d restarts, %d waits for merges, %d profiles and %d again, %d deletions of %d profiles, %d questions; parts asked by level: %v",
+		c.sequences, c.restarts, c.waits, c.profiles, c.retries, c.deletions, c.deleted, c.questions, c.levels)
 }
 
 // morph is one node with its sequences.
@@ -145,6 +149,7 @@ func randomPolicy(rng *rand.Rand) metastore.Policy {
 	p.SegmentBytes = pick(rng, 1, 4<<10, p.SegmentBytes)
 	p.MaxBlocks = pick(rng, 1, 2, 4)
 	p.Quiet = pick(rng, 0, 0, 50*time.Millisecond, 500*time.Millisecond, time.Hour, time.Hour)
+	p.MaskAge = pick(rng, 0, 300*time.Millisecond, 3*time.Second, 10*time.Second)
 	p.LateShare = pick(rng, 1, 2, 4, 1<<20)
 	p.MaxParts = pick(rng, 2, 3, 8, p.MaxParts)
 	return p
@@ -158,6 +163,18 @@ func (m *morph) run(t *testing.T) {
 	m.node = runNode(t, m.dir, m.policy)
 	for range 3 + m.rng.IntN(3) {
 		m.do(t, "push", (*sequence).push)
+		if m.rng.IntN(3) == 0 {
+			m.ask(t) // so that there is something in caches
+		}
+		if m.rng.IntN(2) == 0 {
+			m.do(t, "delete", (*sequence).delete)
+			if m.rng.IntN(2) == 0 {
+				m.do(t, "push", (*sequence).push) // which stays
+			}
+		}
+		if m.rng.IntN(2) == 0 {
+			m.ask(t)
+		}
 		m.change(t)
 		m.ask(t)
 	}
@@ -165,8 +182,11 @@ func (m *morph) run(t *testing.T) {
 	m.ask(t)
 	m.restart(t)
 	m.ask(t)
+	m.awaitGone(t)
+	m.ask(t)
 	for _, s := range m.sequences {
-		m.profiles, m.retries, m.questions = m.profiles+len(s.stored), m.retries+s.retries, m.questions+s.questions
+		m.profiles, m.retries, m.questions = m.profiles+len(s.stored)+len(s.gone), m.retries+s.retries, m.questions+s.questions
+		m.deletions, m.deleted = m.deletions+s.deletions, m.deleted+len(s.gone)
 	}
 	m.stop(t)
 }
@@ -280,9 +300,10 @@ type sequence struct {
 
 	requests [][]pushed
 	stored   map[string]*sqltest.Profile // by identity
+	gone     map[string]bool             // identities of what is deleted
 	conn     *pgx.Conn                   // nil when the node was restarted
 
-	retries, questions int
+	retries, questions, deletions int
 }
 
 // pushed is a profile of a request.
@@ -301,7 +322,7 @@ var morphTypes = []warehouse.ProfileType{
 // newSequence draws what a sequence is made of. Hours are far back, close
 // together, and the last two up to now.
 func newSequence(tenant string, rng *rand.Rand, now int64) *sequence {
-	s := &sequence{tenant: tenant, rng: rng, now: now, stored: map[string]*sqltest.Profile{}}
+	s := &sequence{tenant: tenant, rng: rng, now: now, stored: map[string]*sqltest.Profile{}, gone: map[string]bool{}}
 	s.services = some(rng, "cart", "checkout", "checkout-eu", "payments")
 	s.pods = some(rng, "a", "b", "c")
 	s.types = some(rng, morphTypes...)
@@ -419,7 +440,7 @@ func (s *sequence) store(request []pushed) {
 			key = fmt.Sprint(content, seen[content])
 			seen[content]++
 		}
-		if s.stored[key] == nil {
+		if s.stored[key] == nil && !s.gone[key] { // what was deleted stays so when it is pushed again
 			s.stored[key] = &p.profile
 		}
 	}

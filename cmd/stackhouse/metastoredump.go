@@ -107,9 +107,11 @@ func writeIndex(out io.Writer, o *metastore.Offline, f *filterFlags) {
 	fmt.Fprintf(out, "live: %s of %s, %s\n", plural(d.Totals.Parts, "part"), plural(d.Totals.Objects, "object"), bytesText(d.Totals.Bytes))
 	fmt.Fprintf(out, "retention: %s\n", keepText(d.Retention))
 	writeTenants(out, d, f)
+	writeRules(out, d, f)
 	writeParts(out, d, f)
 	writeEpochs(out, d, f)
 	writeJobs(out, d, f)
+	writeDeletions(out, d, f)
 	writeTombstones(out, d, f)
 	writeFates(out, "what became of ids in the last hour", d.Fates)
 	writeFates(out, "ids of orphans that can never become live", d.Fences)
@@ -206,6 +208,28 @@ func plainOrDash(text string) string {
 		return "-"
 	}
 	return plainText(text)
+}
+
+func writeRules(out io.Writer, d *state.Description, f *filterFlags) {
+	t := newTextTable(out, "rules of retention", "tenant", "service", "profile type", "keep")
+	for _, x := range d.Tenants {
+		for _, r := range x.Rules {
+			if f.Tenant == "" || f.Tenant == string(x.Name) {
+				t.row(x.Name, plainOrDash(r.Service), plainOrDash(r.Type), keepText(r.Keep))
+			}
+		}
+	}
+	t.end()
+}
+
+func writeDeletions(out io.Writer, d *state.Description, f *filterFlags) {
+	t := newTextTable(out, "deletions", "deletion", "tenant", "reason", "selector", "from", "to", "command", "submitted", "applied", "bytes gone", "objects left")
+	for _, x := range d.Deletions {
+		if f.Tenant == "" || f.Tenant == string(x.Tenant) {
+			t.row(x.ID, x.Tenant, x.Reason, plainOrDash(x.Selector), x.From, x.To, x.Index, x.SubmittedAt, instantText(x.AppliedAt), instantText(x.GoneAt), len(x.Residue))
+		}
+	}
+	t.end()
 }
 
 func writeTombstones(out io.Writer, d *state.Description, f *filterFlags) {

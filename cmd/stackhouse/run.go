@@ -27,6 +27,8 @@ type grammar struct {
 	Jobs      jobsCmd      `cmd:"" help:"List the merges of a running server, and release those that were set aside."`
 	Backup    backupCmd    `cmd:"" help:"Copy everything that a running server has stored to another place."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup, after all of it was verified."`
+	Delete    deleteCmd    `cmd:"" help:"Delete profiles of a running server: they are hidden at once, and removed from the bucket soon."`
+	Retention retentionCmd `cmd:"" help:"Show or set how long a running server keeps profiles."`
 	Block     blockCmd     `cmd:"" help:"Look into stored blocks."`
 	Segment   segmentCmd   `cmd:"" help:"Look into stored segments."`
 	Metastore metastoreCmd `cmd:"" help:"Look into the index of a server that is stopped; rebuild, export or import it."`
@@ -119,6 +121,14 @@ func (p program) run(ctx context.Context, args []string) int {
 		return p.backUp(ctx, &g.Backup)
 	case "restore":
 		return p.restore(ctx, &g.Restore)
+	case "delete":
+		return p.delete(ctx, &g.Delete)
+	case "retention get":
+		return p.retention(ctx, &g.Retention.Get.Server, nil)
+	case "retention set":
+		return p.retention(ctx, &g.Retention.Set.Server, g.Retention.Set.About.body(g.Retention.Set.Keep))
+	case "retention rm":
+		return p.retention(ctx, &g.Retention.Rm.Server, g.Retention.Rm.About.body("inherit"))
 	case "version":
 		fmt.Fprintln(p.stdout, versionText())
 		return exitOK

@@ -190,7 +190,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 
 	n.ing, err = ingest.New(ingest.Options{
 		Store: bucket, Registrar: n.meta, Sections: sections, Failpoints: points,
-		Limits: cfg.limits(), Oldest: cfg.oldest,
+		Limits: cfg.limits(), Retention: n.meta,
 		MemoryBytes: b.pushes, DefinitionBytes: b.definitions,
 		Logger: component("ingest"), Registry: reg,
 	})
@@ -238,6 +238,7 @@ func newNode(cfg *config, policy metastore.Policy, b budgets, points *failpoint.
 		Pusher: n.ing, Querier: n.questions, Index: index{n.meta, n.register}, Ready: n.meta.Ready,
 		Admit: n.guard.Err, Warnings: n.guard.Warnings, Scrub: n.scrubAll, Jobs: jobAdmin{n.meta},
 		Status: func(ctx context.Context) (*api.Status, error) { return n.status(ctx, reg) },
+		Admin:  administration{n.meta, n.questions},
 		Info:   func() api.Info { return cfg.info(dir.path, addr, pgAddr) }, Backups: backup.NewLeases(holdBackup(n.meta), bucket),
 		Limits: api.Limits{MaxBodiesBytes: b.bodies, MaxPushBytes: min(maxPushBytes, b.bodies), DrainTimeout: drainRequests},
 		Logger: component("api"), Registry: reg, Gatherer: reg,
@@ -358,14 +359,6 @@ func (c *config) manifestEvery() time.Duration {
 		return -1
 	}
 	return time.Duration(c.ManifestEvery)
-}
-
-// oldest returns the start of what retention keeps; 0 means everything.
-func (c *config) oldest(warehouse.Tenant) warehouse.Micros {
-	if c.Retention == 0 {
-		return 0
-	}
-	return warehouse.Micros(time.Now().Add(-c.retention()).UnixMicro())
 }
 
 // info is what the first page says about the process.

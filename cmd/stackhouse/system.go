@@ -46,6 +46,15 @@ func (s snapshot) CompactionJobs(t warehouse.Tenant) []statement.Job {
 	return out
 }
 
+// DeletionList implements statement.DeletionLister.
+func (s snapshot) DeletionList(t warehouse.Tenant) []statement.Deletion {
+	var out []statement.Deletion
+	for _, d := range s.DeletionInfos(t) {
+		out = append(out, statement.Deletion{Deletion: d.Deletion, AppliedAt: d.AppliedAt, GoneAt: d.GoneAt, Parts: d.Parts, Bytes: d.Bytes})
+	}
+	return out
+}
+
 func jobState(j *metastore.JobInfo) statement.JobState {
 	switch {
 	case j.SetAside:
@@ -65,6 +74,7 @@ func (n *node) status(ctx context.Context, g prometheus.Gatherer) (*api.Status, 
 	defer snap.Release()
 	out := &api.Status{Jobs: jobsOf(snap), Scrub: n.scrubStatus()}
 	addLevels(out, snap)
+	addDeletions(out, snap)
 	out.IngestedBytes, out.CompactedBytes = written(g)
 	return out, nil
 }
@@ -82,6 +92,20 @@ func jobsOf(snap *metastore.Snapshot) (out []api.JobStatus) {
 		out = append(out, job)
 	}
 	return out
+}
+
+// addDeletions counts the deletions of all tenants that are not done.
+func addDeletions(s *api.Status, snap *metastore.Snapshot) {
+	for _, t := range snap.Tenants() {
+		for _, d := range (snapshot{Snapshot: snap}).DeletionList(t) {
+			switch d.State() {
+			case "hidden":
+				s.Hidden++
+			case "removed":
+				s.Removed++
+			}
+		}
+	}
 }
 
 // addLevels counts the parts of all tenants.

@@ -41,6 +41,7 @@ func (c AddSegment) apply(s *State, m moment) any {
 		return refusal
 	}
 	for i := range seg.Parts {
+		seg.Parts[i].Masked = m.index
 		s.addPart(&seg.Parts[i])
 	}
 	if len(seg.Profiles) > 0 {

@@ -35,19 +35,22 @@ const (
 	KindFailJob          Kind = 11
 	KindReleaseJobs      Kind = 12
 	KindFenceObjects     Kind = 13
+	KindDelete           Kind = 14
+	KindSetRetentionRule Kind = 15
 )
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
 	KindAddSegment, KindAbortSegment, KindReplaceParts, KindSetTenant, KindSetRetention, KindExpire, KindForgetTombstones,
 	KindTakeJobs, KindRenewJobs, KindFinishJob, KindFailJob, KindReleaseJobs, KindFenceObjects,
+	KindDelete, KindSetRetentionRule,
 }
 
 // IsDurableInManifest reports whether a manifest must hold a command before it is
 // answered: nothing in the bucket would tell of it if the metastore were lost.
 func (k Kind) IsDurableInManifest() bool {
 	switch k {
-	case KindSetTenant, KindSetRetention:
+	case KindSetTenant, KindSetRetention, KindSetRetentionRule, KindDelete:
 		return true
 	default: // segments and blocks speak for themselves, the rest can be done again
 		return false
@@ -83,6 +86,10 @@ func (k Kind) String() string {
 		return "release_jobs"
 	case KindFenceObjects:
 		return "fence_objects"
+	case KindDelete:
+		return "delete"
+	case KindSetRetentionRule:
+		return "set_retention_rule"
 	}
 	return fmt.Sprintf("command(%d)", uint8(k))
 }
@@ -165,6 +172,8 @@ var decoders = map[Kind]func(body []byte) (Command, error){
 	KindFailJob:          decodeFailJob,
 	KindReleaseJobs:      decodeReleaseJobs,
 	KindFenceObjects:     decodeFenceObjects,
+	KindDelete:           decodeDelete,
+	KindSetRetentionRule: decodeSetRetentionRule,
 }
 
 // CheckCommandVersion refuses an undamaged command of a version or of a kind that

@@ -20,6 +20,7 @@ type Description struct {
 	Tenants   []TenantDescription
 	Jobs      []JobDescription
 
+	Deletions  []*Deletion
 	Tombstones []*Tombstone
 	Fates      []FateDescription
 	Fences     []FateDescription
@@ -31,6 +32,7 @@ type TenantDescription struct {
 	Name         warehouse.Tenant
 	Settings     []Setting
 	Retention    time.Duration // InheritRetention, 0 for ever, or > 0
+	Rules        []RetentionRule
 	HorizonHour  warehouse.Hour
 	HorizonEpoch uint64 // 0: no hour was ever dropped
 	Hours        []HourDescription
@@ -69,7 +71,7 @@ type BatchDescription struct {
 func (v *View) Describe() *Description {
 	d := &Description{
 		Index: v.index, Time: v.clock.last, Elapsed: v.clock.elapsed, Retention: v.retention, Totals: v.totals,
-		Tombstones: v.tombstones, Fates: describeFates(v.fates), Fences: describeFates(v.fences),
+		Deletions: v.deletions, Tombstones: v.tombstones, Fates: describeFates(v.fates), Fences: describeFates(v.fences),
 	}
 	for _, t := range v.tenants {
 		d.Tenants = append(d.Tenants, describeTenant(t))
@@ -88,7 +90,7 @@ func (v *View) Describe() *Description {
 }
 
 func describeTenant(t *tenant) TenantDescription {
-	d := TenantDescription{Name: t.name, Settings: t.settings, Retention: t.retention, HorizonHour: t.horizonHour, HorizonEpoch: t.horizonEpoch}
+	d := TenantDescription{Name: t.name, Settings: t.settings, Retention: t.retention, Rules: t.rules, HorizonHour: t.horizonHour, HorizonEpoch: t.horizonEpoch}
 	for _, h := range t.hours {
 		x := HourDescription{Hour: h.hour, Parts: h.parts}
 		for _, e := range h.epochs {

@@ -61,9 +61,27 @@ func (v *View) expired(t *tenant, at warehouse.Micros) func(yield func(*hour) bo
 			if h.hour.End() > cutoff {
 				return
 			}
-			if h.span.To < cutoff && !yield(h) {
+			if h.span.To < cutoff && !v.keepsSome(t, h, at) && !yield(h) {
 				return
 			}
 		}
 	}
+}
+
+// keepsSome reports whether a rule keeps something of an hour for longer than the
+// tenant's retention.
+func (v *View) keepsSome(t *tenant, h *hour, at warehouse.Micros) bool {
+	if len(t.rules) == 0 {
+		return false
+	}
+	for _, p := range h.parts {
+		for i := range p.Datasets {
+			for _, typ := range p.Datasets[i].Types {
+				if to, ok := v.keptFrom(t, p.Datasets[i].Service, typ.Type, at); !ok || h.hour.End() > to {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -75,6 +75,9 @@ func (c FinishJob) apply(s *State, m moment) any {
 		return JobLost
 	}
 	change := ReplaceParts{ID: j.ID, Add: c.Outputs}
+	for i := range c.Outputs {
+		c.Outputs[i].Masked = j.Masked
+	}
 	for _, id := range j.Inputs {
 		change.Remove = append(change.Remove, PartRef{Object: id, Tenant: j.Tenant, Hour: j.Hour})
 	}

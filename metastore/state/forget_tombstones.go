@@ -26,6 +26,7 @@ func (c ForgetTombstones) apply(s *State, _ moment) any {
 	for _, id := range c.Objects {
 		delete(s.buried, id)
 	}
+	s.forgetObjects(c.Objects)
 	kept := make([]*Tombstone, 0, before)
 	for _, t := range s.draft.tombstones {
 		if _, ok := s.buried[t.Part.Object]; ok {

@@ -44,6 +44,13 @@ func examples() []Command {
 		ReleaseJobs{},
 		FenceObjects{Objects: []Found{{ID: objectID(7)}, {ID: objectID(8), Tenant: "acme", Hour: hour0}}},
 		FenceObjects{},
+		Delete{Deletion: deletion(9, "acme", hour0, hour0+2)},
+		Delete{Deletion: &warehouse.Deletion{
+			ID: objectID(10), Tenant: "acme", Services: []string{"a", service}, Types: []string{cpu}, Series: []warehouse.SeriesID{-5, 7},
+			From: hour0.Start(), To: hour0.Start() + 1, Selector: `{pod="x"}`, Reason: warehouse.DeletedByRetention,
+		}},
+		SetRetentionRule{Tenant: "acme", Rule: RetentionRule{Service: service, Type: cpu, Keep: time.Hour}},
+		SetRetentionRule{Tenant: "acme", Rule: RetentionRule{Keep: InheritRetention}},
 	}
 	for range 20 {
 		cmds = append(cmds, sim.next(v))
@@ -87,7 +94,7 @@ func FuzzDecodeCommand(f *testing.F) {
 			return
 		}
 		require.Equal(t, data, Append(nil, at, cmd), "a command has one form")
-		for _, a := range []*machine{fullMachine(t), machineWithJobs(t)} {
+		for _, a := range []*machine{fullMachine(t), machineWithJobs(t), machineWithDeletions(t)} {
 			b := restoreView(t, a.state.View())
 			index := a.state.Index() + 1
 			got, err := a.state.Apply(index, data)
@@ -105,6 +112,7 @@ func FuzzReadSnapshot(f *testing.F) {
 	f.Add(snapshotBytes(f, New().View()))
 	f.Add(snapshotBytes(f, fullMachine(f).state.View()))
 	f.Add(snapshotBytes(f, machineWithJobs(f).state.View()))
+	f.Add(snapshotBytes(f, machineWithDeletions(f).state.View()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = Read(bytes.NewReader(data))
 	})
@@ -112,7 +120,7 @@ func FuzzReadSnapshot(f *testing.F) {
 
 // The bytes are cut into frames with right checksums: kind[1] ‖ length[1] ‖ payload.
 func FuzzReadFrames(f *testing.F) {
-	for _, v := range []*View{New().View(), fullMachine(f).state.View(), machineWithJobs(f).state.View()} {
+	for _, v := range []*View{New().View(), fullMachine(f).state.View(), machineWithJobs(f).state.View(), machineWithDeletions(f).state.View()} {
 		var seed []byte
 		for _, frame := range splitFrames(f, snapshotBytes(f, v)) {
 			payload := frame[frameHeaderBytes:]

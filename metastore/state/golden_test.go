@@ -44,11 +44,27 @@ func checkForms(t *testing.T, forms map[string]string, v *View, cmds ...Command)
 	require.Equal(t, v.Digest(), s.View().Digest())
 }
 
+// forgetMasks takes from a state what older versions did not have.
+func forgetMasks(s *State) *View {
+	for _, t := range s.draft.tenants {
+		for _, h := range t.hours {
+			for _, p := range h.parts {
+				p.Masked = 0
+			}
+		}
+	}
+	for _, j := range s.draft.jobs {
+		j.Masked = 0
+	}
+	s.draft.remnants = nil
+	return s.View()
+}
+
 func TestFormsOfVersion1(t *testing.T) {
 	t.Parallel()
 	cmds := append(examples()[:3:3],
 		SetTenant{Tenant: "acme", Settings: []Setting{{"a", "1"}}}, SetRetention{Tenant: "acme", Retention: 5}, Expire{}, ForgetTombstones{Objects: ids(1, 2)})
-	checkForms(t, readForms(t, "testdata/v1.txt"), fullMachine(t).state.View(), cmds...)
+	checkForms(t, readForms(t, "testdata/v1.txt"), forgetMasks(fullMachine(t).state), cmds...)
 }
 
 // Version 2 came with jobs and fences.
@@ -57,14 +73,28 @@ func TestFormsOfVersion2(t *testing.T) {
 	var cmds []Command
 	seen := map[Kind]bool{}
 	for _, c := range examples() {
-		if k := c.Kind(); k > KindForgetTombstones && !seen[k] {
+		if k := c.Kind(); k > KindForgetTombstones && k <= KindFenceObjects && !seen[k] {
 			cmds = append(cmds, c)
 			seen[k] = true
 		}
 	}
-	require.Len(t, cmds, len(Kinds)-int(KindForgetTombstones))
-	v := machineWithJobs(t).state.View()
-	forms := readForms(t, "testdata/v2.txt")
+	require.Len(t, cmds, int(KindFenceObjects-KindForgetTombstones))
+	checkForms(t, readForms(t, "testdata/v2.txt"), forgetMasks(machineWithJobs(t).state), cmds...)
+}
+
+// Version 3 came with deletions and rules of retention.
+func TestFormsOfVersion3(t *testing.T) {
+	t.Parallel()
+	var cmds []Command
+	seen := map[Kind]bool{}
+	for _, c := range examples() {
+		if k := c.Kind(); k > KindFenceObjects && !seen[k] {
+			cmds = append(cmds, c)
+			seen[k] = true
+		}
+	}
+	v := machineWithDeletions(t).state.View()
+	forms := readForms(t, "testdata/v3.txt")
 	checkForms(t, forms, v, cmds...)
 	require.Equal(t, forms["snapshot"], hex.EncodeToString(snapshotBytes(t, v)))
 }

@@ -48,6 +48,11 @@ func part(n int, level uint8, t warehouse.Tenant, h warehouse.Hour) warehouse.Pa
 	}
 }
 
+// deletion deletes all of a tenant's profiles in hours [from, to).
+func deletion(n int, t warehouse.Tenant, from, to warehouse.Hour) *warehouse.Deletion {
+	return &warehouse.Deletion{ID: objectID(n), Tenant: t, From: from.Start(), To: to.Start(), Reason: warehouse.DeletedByOperator}
+}
+
 // place is a tenant and hour.
 type place struct {
 	tenant warehouse.Tenant

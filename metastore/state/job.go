@@ -18,6 +18,7 @@ type Job struct {
 	Hour   warehouse.Hour
 	Level  uint8 // of what is made
 	Inputs []warehouse.ObjectID
+	Masked uint64           // of what is made: see warehouse.Part
 	Bytes  int64            // of the inputs
 	Since  warehouse.Micros // the leader's time when it was planned
 
@@ -196,6 +197,7 @@ func decodeIDs(d *warehouse.Decoder) []warehouse.ObjectID {
 //	id[16] ‖ string(tenant) ‖ varint(hour) ‖ level[1] ‖ uvarint(n) ‖ n×id[16] ‖ size(bytes) ‖ varint(since)
 //	   ‖ uvarint(token) ‖ string(worker) ‖ size(until) ‖ size(attempts)
 //	   ‖ size(failures) ‖ string(reason) ‖ varint(failed at) ‖ size(retry) ‖ bool(set aside)
+//	   ‖ uvarint(masked), from version 3 on
 func encodeJob(e *warehouse.Encoder, j *Job) {
 	e.Raw(j.ID[:])
 	e.String(string(j.Tenant))
@@ -213,6 +215,7 @@ func encodeJob(e *warehouse.Encoder, j *Job) {
 	e.Varint(int64(j.FailedAt))
 	e.Size(int64(j.retry))
 	e.Bool(j.SetAside)
+	e.Uvarint(j.Masked)
 }
 
 func (s *State) readJob(d *warehouse.Decoder) {
@@ -233,6 +236,9 @@ func (s *State) readJob(d *warehouse.Decoder) {
 	j.FailedAt = warehouse.Micros(d.Varint())
 	j.retry = warehouse.Micros(d.Size())
 	j.SetAside = d.Bool()
+	if s.reading >= 3 {
+		j.Masked = d.Uvarint()
+	}
 	switch {
 	case d.Err() != nil:
 	case s.freeParts(j.Tenant, j.Hour, j.Inputs) == nil:

@@ -16,6 +16,7 @@ type modelJob struct {
 	worker           string
 	until, retry     warehouse.Micros
 	attempts, failed int
+	masked           uint64
 }
 
 func (j *modelJob) has(r PartRef) bool {
@@ -27,6 +28,7 @@ type modelGiven struct {
 	ref     warehouse.JobRef
 	attempt int
 	inputs  []warehouse.ObjectID // sorted
+	masks   []warehouse.ObjectID // deletions that it applies
 }
 
 // given is what the model would say of jobs that the state gave.
@@ -38,6 +40,9 @@ func given(jobs []*warehouse.Job) []modelGiven {
 			g.inputs = append(g.inputs, p.Object)
 		}
 		sortIDs(g.inputs)
+		for _, d := range j.Masks {
+			g.masks = append(g.masks, d.ID)
+		}
 		out = append(out, g)
 	}
 	return out
@@ -67,21 +72,28 @@ func (m *model) applyToJobs(at warehouse.Micros, c Command) any {
 
 func (m *model) takeJobs(at warehouse.Micros, c TakeJobs) any {
 	var out []modelGiven
-	give := func(j *modelJob) {
+	give := func(j *modelJob) bool {
+		masks, masked, ok := m.treat(j)
+		if !ok {
+			return false
+		}
+		j.masked = masked
 		j.token, j.worker, j.until = m.index, c.Worker, m.now+warehouse.Micros(c.Lease.Microseconds())
 		j.attempts++
 		inputs := slices.Clone(j.inputs)
 		sortIDs(inputs)
-		out = append(out, modelGiven{warehouse.JobRef{ID: j.id, Token: j.token}, j.attempts, inputs})
+		out = append(out, modelGiven{warehouse.JobRef{ID: j.id, Token: j.token}, j.attempts, inputs, masks})
+		return true
 	}
-	for _, j := range m.jobs {
+	m.jobs = slices.DeleteFunc(m.jobs, func(j *modelJob) bool {
 		if j.token != 0 && j.until <= m.now {
 			j.token = 0
 		}
 		if j.token == 0 && j.failed < 3 && j.retry <= m.now && len(out) < c.Max {
-			give(j)
+			return !give(j)
 		}
-	}
+		return false
+	})
 	for n, p := range c.Plans {
 		good := len(out) < c.Max && p.Level > 0 && len(p.Inputs) > 0
 		for i, id := range p.Inputs {
@@ -91,8 +103,9 @@ func (m *model) takeJobs(at warehouse.Micros, c TakeJobs) any {
 		}
 		if good {
 			j := &modelJob{id: jobID(moment{index: m.index, at: at}, n), tenant: p.Tenant, hour: p.Hour, inputs: p.Inputs}
-			m.jobs = append(m.jobs, j)
-			give(j)
+			if give(j) {
+				m.jobs = append(m.jobs, j)
+			}
 		}
 	}
 	return out
@@ -144,7 +157,7 @@ func (m *model) finishJob(c FinishJob) any {
 	for _, id := range j.inputs {
 		r.Remove = append(r.Remove, PartRef{id, j.tenant, j.hour})
 	}
-	if m.swap(r, modelFate{j.id, m.now, wasFinished, j.token}).Outcome != Replaced {
+	if m.swap(r, modelFate{j.id, m.now, wasFinished, j.token}, j.masked).Outcome != Replaced {
 		return JobClashes
 	}
 	return Finished // and with its inputs, the job is gone

@@ -2,6 +2,7 @@ package state
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // jobWorld is a machine with two workers that crash, are late, repeat themselves and
-// come back from the dead, with retention, and an account of what must be there.
+// come back from the dead, with retention and deletions, and an account of what must
+// be there. The n-th flush is of the series n modulo 3.
 type jobWorld struct {
 	*machine
 	r       *rand.Rand
@@ -24,12 +26,13 @@ type jobWorld struct {
 	won     map[warehouse.ObjectID]uint64
 	old     *View // that a planner may still look at
 	met     map[string]int
+	order   map[int]uint64 // of the log, at which a flush was registered
 }
 
 func newJobWorld(t *testing.T, seed uint64) *jobWorld {
 	w := &jobWorld{
 		machine: newMachine(t), r: rand.New(rand.NewPCG(seed, 9)),
-		content: map[warehouse.ObjectID][]int{}, flushed: map[place][]int{}, won: map[warehouse.ObjectID]uint64{}, met: map[string]int{},
+		content: map[warehouse.ObjectID][]int{}, flushed: map[place][]int{}, won: map[warehouse.ObjectID]uint64{}, met: map[string]int{}, order: map[int]uint64{},
 	}
 	w.at = (hour0 + 3).Start()
 	return w
@@ -69,6 +72,8 @@ func (w *jobWorld) step() {
 		w.do(ReleaseJobs{})
 	case n < 88:
 		w.expire()
+	case n < 90:
+		w.delete()
 	default:
 		w.at += warehouse.Micros(w.r.Int64N(120e6))
 	}
@@ -80,7 +85,7 @@ func (w *jobWorld) flushOne() {
 	c.Segment.ID = born(w.n, w.at)
 	c.Segment.Parts[0].Object = c.Segment.ID
 	require.Equal(w.t, warehouse.AddResult{Outcome: warehouse.Added}, w.do(c))
-	w.content[c.Segment.ID] = []int{w.n}
+	w.content[c.Segment.ID], w.order[w.n] = []int{w.n}, uint64(len(w.log))
 	w.flushed[p] = append(w.flushed[p], w.n)
 }
 
@@ -101,6 +106,33 @@ func (w *jobWorld) expire() {
 	}
 }
 
+// delete deletes a series, or all, in an hour of a tenant or two.
+func (w *jobWorld) delete() {
+	w.n++
+	tenant, from := simTenants[w.r.IntN(2)], hour0+warehouse.Hour(w.r.IntN(3))
+	d := deletion(500_000+w.n, tenant, from, from+warehouse.Hour(1+w.r.IntN(2)))
+	if w.r.IntN(3) > 0 {
+		d.Series = []warehouse.SeriesID{warehouse.SeriesID(w.r.IntN(3))}
+	}
+	require.Equal(w.t, Deleted, w.do(Delete{Deletion: d}).(DeleteResult).Outcome)
+	w.met["deleted"]++
+	for p, all := range w.flushed {
+		if p.tenant == tenant && d.Range().Contains(p.hour.Start()) {
+			w.flushed[p] = slices.DeleteFunc(all, func(n int) bool { return d.HasSeries(warehouse.SeriesID(n % 3)) })
+		}
+	}
+}
+
+// visible returns the flushes of a part that masks leave.
+func (w *jobWorld) visible(p *warehouse.Part, masks []*warehouse.Deletion) (out []int) {
+	for _, n := range w.content[p.Object] {
+		if !slices.ContainsFunc(masks, func(d *warehouse.Deletion) bool { return d.Masks(p) && d.HasSeries(warehouse.SeriesID(n%3)) }) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 func (w *jobWorld) parts(p place) []*warehouse.Part {
 	return w.state.View().Parts(p.tenant, warehouse.TimeRange{From: p.hour.Start(), To: p.hour.End() - 1})
 }
@@ -115,7 +147,10 @@ func (w *jobWorld) policy() Policy {
 func (w *jobWorld) finishJob(j *warehouse.Job) {
 	var all []int
 	for _, p := range j.Inputs {
-		all = append(all, w.content[p.Object]...)
+		all = append(all, w.visible(p, j.Masks)...)
+	}
+	if len(j.Masks) > 0 {
+		w.met["masks applied"]++
 	}
 	cut := len(all)
 	if j.Level == warehouse.LevelFinal {
@@ -152,11 +187,16 @@ func (w *jobWorld) check() {
 		var got []int
 		for _, part := range w.parts(p) {
 			live++
-			got = append(got, w.content[part.Object]...)
+			got = append(got, w.visible(part, v.Masks(p.tenant))...)
 		}
 		require.ElementsMatch(w.t, want, got, "%v: nothing lost, nothing doubled", p)
 	}
 	require.Equal(w.t, v.Totals().Parts, live, "nothing that was dropped is back")
+	for _, d := range v.Deletions() {
+		if d.AppliedAt != 0 {
+			w.checkGone(v, d)
+		}
+	}
 	claims := map[PartRef]warehouse.ObjectID{}
 	for _, j := range v.Jobs() {
 		require.NotNil(w.t, v.partsOf(j.Tenant, j.Hour, j.Inputs), "the inputs of a job are live")
@@ -167,6 +207,15 @@ func (w *jobWorld) check() {
 		}
 	}
 	require.Equal(w.t, w.state.claims, claims)
+}
+
+// checkGone looks for what a deletion that was applied should have taken.
+func (w *jobWorld) checkGone(v *View, d *Deletion) {
+	for _, p := range v.Parts(d.Tenant, d.Range()) {
+		for _, n := range w.content[p.Object] {
+			require.False(w.t, w.order[n] < d.Index && d.HasSeries(warehouse.SeriesID(n%3)), "flush %d is still in object %s", n, p.Object)
+		}
+	}
 }
 
 // TestJobInterleavings: workers that are late, lose their leases, repeat what they
@@ -204,7 +253,7 @@ func TestJobInterleavings(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range []string{"finished", "finished again", "lost", "expired", "final"} {
+	for _, what := range []string{"finished", "finished again", "lost", "expired", "final", "deleted", "masks applied"} {
 		assert.Greater(t, met[what], seeds/20, "%s in %v", what, met)
 	}
 	t.Log(met)

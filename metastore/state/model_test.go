@@ -20,11 +20,16 @@ type model struct {
 	jobs      []*modelJob
 	epochs    map[warehouse.PartitionKey]uint64 // by command that named it
 	dropped   []modelDrop                       // hours that were left without parts
+	deletions []*modelDeletion
+	shared    []PartRef // parts that were removed while their object stayed
 }
 
 type modelPart struct {
 	ref  PartRef
 	last warehouse.Micros // end of its range
+
+	part   *warehouse.Part
+	masked uint64
 }
 
 type modelProfile struct {
@@ -53,7 +58,10 @@ func (m *model) apply(at warehouse.Micros, c Command) any {
 	m.index++
 	m.now += max(at-m.last, 0)
 	m.last = at
+	defer m.settleDeletions(at)
 	switch c := c.(type) {
+	case Delete:
+		return m.delete(at, c)
 	case AddSegment:
 		return m.addSegment(c)
 	case AbortSegment:
@@ -74,6 +82,7 @@ func (m *model) apply(at warehouse.Micros, c Command) any {
 	case ForgetTombstones:
 		before := len(m.dead)
 		m.dead = slices.DeleteFunc(m.dead, func(id warehouse.ObjectID) bool { return slices.Contains(c.Objects, id) })
+		m.forget(c.Objects)
 		return before - len(m.dead)
 	default:
 		return m.applyToJobs(at, c)
@@ -109,7 +118,7 @@ func (m *model) addSegment(c AddSegment) any {
 		return r
 	}
 	for i := range c.Segment.Parts {
-		m.addPart(&c.Segment.Parts[i])
+		m.addPart(&c.Segment.Parts[i], m.index)
 	}
 	for _, k := range c.Segment.Profiles {
 		m.profiles = append(m.profiles, modelProfile{k, m.now})
@@ -122,10 +131,10 @@ func (m *model) replace(c ReplaceParts) any {
 	if m.fate(c.ID) == wasReplaced {
 		return ReplaceResult{}
 	}
-	return m.swap(c, modelFate{id: c.ID, at: m.now, verdict: wasReplaced})
+	return m.swap(c, modelFate{id: c.ID, at: m.now, verdict: wasReplaced}, m.oldest(c.Remove))
 }
 
-func (m *model) swap(c ReplaceParts, f modelFate) ReplaceResult {
+func (m *model) swap(c ReplaceParts, f modelFate, masked uint64) ReplaceResult {
 	v := m.fate(c.ID)
 	var r ReplaceResult
 	for i, ref := range c.Remove {
@@ -152,7 +161,7 @@ func (m *model) swap(c ReplaceParts, f modelFate) ReplaceResult {
 		return r
 	}
 	for i := range c.Add {
-		m.addPart(&c.Add[i])
+		m.addPart(&c.Add[i], masked)
 	}
 	m.remove(func(p modelPart) bool { return slices.Contains(c.Remove, p.ref) })
 	for _, k := range c.Undefs {
@@ -176,8 +185,8 @@ func (m *model) expire(at warehouse.Micros) int {
 	})
 }
 
-func (m *model) addPart(p *warehouse.Part) {
-	m.live = append(m.live, modelPart{PartRef{p.Object, p.Tenant, p.Hour}, p.Range.To})
+func (m *model) addPart(p *warehouse.Part, masked uint64) {
+	m.live = append(m.live, modelPart{PartRef{p.Object, p.Tenant, p.Hour}, p.Range.To, p, masked})
 }
 
 // remove drops parts, and remembers what went with them.
@@ -191,6 +200,7 @@ func (m *model) remove(doomed func(modelPart) bool) int {
 		}
 	}
 	m.live = kept
+	m.noteRemoved(gone)
 	m.jobs = slices.DeleteFunc(m.jobs, func(j *modelJob) bool {
 		return slices.ContainsFunc(gone, func(p modelPart) bool { return j.has(p.ref) })
 	})

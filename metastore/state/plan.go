@@ -33,6 +33,10 @@ type Policy struct {
 	LateShare int
 	LateAge   time.Duration
 
+	// Parts are rewritten when something of them was deleted for MaskAge: deletes that
+	// follow each other are applied together.
+	MaskAge time.Duration
+
 	// Bounds of a job's inputs. What becomes final is not bounded by bytes.
 	MaxParts int
 	MaxBytes int64
@@ -44,6 +48,7 @@ func DefaultPolicy() Policy {
 		MinSegments: 16, MaxSegments: 512, Age: 5 * time.Second, SegmentBytes: 64 << 20,
 		MaxBlocks: 32, TwicePercent: 45,
 		Quiet: 30 * time.Second, LateShare: 4, LateAge: 5 * time.Minute,
+		MaskAge:  time.Second,
 		MaxParts: 1024, MaxBytes: 256 << 20,
 	}
 }
@@ -56,10 +61,10 @@ func (v *View) Plans(p *Policy, now warehouse.Micros, most int) []Plan {
 		all = append(all, c)
 		return true
 	})
-	// Segments first, which every query opens one by one; then the newest hours,
-	// and the largest backlogs.
+	// Segments first, which every query opens one by one, and what was deleted; then
+	// the newest hours, and the largest backlogs.
 	slices.SortStableFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(b.hour.hour, a.hour.hour), cmp.Compare(len(b.inputs), len(a.inputs)))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.hour.hour, a.hour.hour), cmp.Compare(len(b.inputs), len(a.inputs)))
 	})
 	var plans []Plan
 	for _, c := range all[:min(most, len(all))] {
@@ -95,7 +100,7 @@ func (v *View) HasJobs(p *Policy, now warehouse.Micros) bool {
 // MayHaveJobs reports whether there is anything that passing time alone could make
 // a job of.
 func (v *View) MayHaveJobs() bool {
-	if len(v.jobs) > 0 {
+	if len(v.jobs) > 0 || len(v.masks) > 0 {
 		return true
 	}
 	for _, t := range v.tenants {
@@ -130,6 +135,15 @@ type candidate struct {
 	hour   *hour
 	level  uint8
 	inputs []*warehouse.Part
+	masks  bool // it is for what was deleted
+}
+
+// rank orders candidates by their level, those for what was deleted behind the first.
+func (c *candidate) rank() int {
+	if c.masks {
+		return 3
+	}
+	return 2 * int(c.level)
 }
 
 type hourKey struct {
@@ -145,13 +159,22 @@ func (v *View) eachCandidate(p *Policy, now warehouse.Micros, yield func(candida
 		k := hourKey{j.Tenant, j.Hour}
 		jobs[k] = append(jobs[k], j)
 	}
+	haunted := v.haunted()
 	for _, t := range v.tenants {
+		masks := v.Masks(t.name)
 		for _, h := range t.hours {
-			if h.loose == 0 {
+			concern := hourMasks(masks, h)
+			if h.loose == 0 && len(concern) == 0 {
 				continue
 			}
 			d := draftOf(p, h, jobs[hourKey{t.name, h.hour}], now)
-			d.plan()
+			d.masks = masks
+			if len(concern) > 0 {
+				d.planMasked(concern)
+			} else {
+				d.plan()
+				d.planHaunted(haunted)
+			}
 			for _, c := range d.candidates {
 				c.tenant, c.hour = t.name, h
 				if !yield(c) {
@@ -167,6 +190,7 @@ type draft struct {
 	*Policy
 	hour       *hour
 	now        warehouse.Micros
+	masks      []*warehouse.Deletion // of the tenant
 	candidates []candidate
 
 	// Parts that are in no job.
@@ -235,7 +259,7 @@ func (d *draft) loose() int { return len(d.segments) + len(d.blocks) + len(d.mer
 
 func (d *draft) plan() {
 	switch {
-	case d.now < d.hour.hour.End() && d.now >= (d.hour.hour-1).Start(): // not of a clock that is far ahead
+	case d.isOpen():
 		d.planOpen()
 	case d.isFinal():
 		d.candidates = append(d.candidates, candidate{level: warehouse.LevelFinal, inputs: d.free})

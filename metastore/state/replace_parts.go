@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
@@ -124,9 +125,26 @@ func (c ReplaceParts) apply(s *State, m moment) any {
 	if refusal, ok := c.refuse(s); ok {
 		return refusal
 	}
+	c.carryMasks(s)
 	c.swap(s, m)
 	s.seal(fate{id: c.ID, verdict: wasReplaced}, m)
 	return ReplaceResult{Outcome: Replaced}
+}
+
+// carryMasks makes what is added as far as the oldest of what it stands for.
+func (c ReplaceParts) carryMasks(s *State) {
+	oldest := uint64(math.MaxUint64)
+	for _, r := range c.Remove {
+		t := s.draft.tenant(r.Tenant)
+		i, _ := t.find(r.Hour)
+		oldest = min(oldest, t.hours[i].part(r.Object).Masked)
+	}
+	if len(c.Remove) == 0 {
+		oldest = 0
+	}
+	for i := range c.Add {
+		c.Add[i].Masked = oldest
+	}
 }
 
 // swap does what nothing stands against.

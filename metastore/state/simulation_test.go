@@ -76,6 +76,8 @@ func (s *simulation) next(v *View) Command {
 		return SetRetention{Tenant: t, Retention: max(keeps[s.r.IntN(len(keeps))], min(0, InheritRetention*time.Duration(len(t))))}
 	case n < 93:
 		return Expire{}
+	case n < 96:
+		return s.delete()
 	}
 	var c ForgetTombstones
 	for _, t := range v.Tombstones() {
@@ -106,11 +108,12 @@ func (s *simulation) nextOfJobs(v *View) Command {
 		c := FinishJob{Job: job.JobRef}
 		for range s.r.IntN(3) {
 			c.Outputs = append(c.Outputs, part(s.object(), job.Level, job.Tenant, job.Hour))
+			s.vary(&c.Outputs[len(c.Outputs)-1])
 		}
 		return c
 	case n < 75:
-		return FailJob{Job: job.JobRef, Reason: []string{"", "bad"}[s.r.IntN(2)]}
-	case n < 85:
+		return FailJob{Job: job.JobRef, Reason: []string{"", "bad", "bad"}[s.r.IntN(3)]}
+	case n < 83:
 		c := RenewJobs{Worker: worker, Lease: time.Minute}
 		for _, j := range s.held[max(0, len(s.held)-4):] {
 			c.Jobs = append(c.Jobs, j.JobRef)
@@ -121,6 +124,22 @@ func (s *simulation) nextOfJobs(v *View) Command {
 	}
 	found := []Found{{ID: objectID(s.object())}, {ID: objectID(s.object()), Tenant: s.tenant(), Hour: s.hour()}, {ID: objectID(100_000 + s.object())}}
 	return FenceObjects{Objects: found[:1+s.r.IntN(3)]}
+}
+
+// delete is of whole hours or of a part of each, of one service or all.
+func (s *simulation) delete() Command {
+	h := s.hour()
+	d := deletion(200_000+s.object(), s.tenant(), h, h+warehouse.Hour(1+s.r.IntN(3)))
+	if s.chance(40) {
+		d.From, d.To = h.Start()+warehouse.Micros(s.r.Int64N(1200e6)), h.Start()+1200e6+warehouse.Micros(s.r.IntN(2))
+	}
+	if s.chance(40) {
+		d.Services = []string{[]string{"cart", service}[s.r.IntN(2)]}
+	}
+	if s.chance(20) {
+		d.Series = []warehouse.SeriesID{1, 2}
+	}
+	return Delete{Deletion: d}
 }
 
 func (s *simulation) addSegment(v *View) Command {
@@ -142,6 +161,9 @@ func (s *simulation) addSegment(v *View) Command {
 		keys = append(keys, key(s.tenant(), s.r.IntN(400)))
 	}
 	c := segment(s.object(), keys, places...)
+	for i := range c.Segment.Parts {
+		s.vary(&c.Segment.Parts[i])
+	}
 	for range s.r.IntN(2) {
 		k := partition(s.tenant(), s.hour())
 		e := warehouse.Epoch{Key: k, Value: v.Epoch(k)}
@@ -151,6 +173,18 @@ func (s *simulation) addSegment(v *View) Command {
 		c.Segment.Epochs = append(c.Segment.Epochs, e)
 	}
 	return c
+}
+
+// vary gives a part another service, or two.
+func (s *simulation) vary(p *warehouse.Part) {
+	other := p.Datasets[0]
+	other.Service = "cart"
+	switch s.r.IntN(4) {
+	case 0:
+		p.Datasets = []warehouse.Dataset{other}
+	case 1:
+		p.Datasets = []warehouse.Dataset{other, p.Datasets[0]}
+	}
 }
 
 func (s *simulation) replaceParts(v *View) Command {
@@ -218,10 +252,15 @@ func (o *outcomes) add(cmd Command, answer any) {
 		o.met[a.Outcome.String()]++
 	case []*warehouse.Job:
 		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), len(a) > 0)]++
+		for _, j := range a {
+			o.met[fmt.Sprintf("job masks=%t", len(j.Masks) > 0)]++
+		}
 	case []warehouse.JobRef:
 		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), len(a) > 0)]++
 	case []warehouse.ObjectID:
 		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), len(a) > 0)]++
+	case DeleteResult:
+		o.met[fmt.Sprintf("%s %s dropped=%t masked=%t", cmd.Kind(), a.Outcome, a.Dropped > 0, a.Masked > 0)]++
 	case int:
 		o.met[fmt.Sprintf("%s some=%t", cmd.Kind(), a > 0)]++
 	default:
@@ -238,6 +277,7 @@ func (o *outcomes) check(t *testing.T) {
 		"expire some=true", "expire some=false", "forget_tombstones some=true",
 		"take_jobs some=true", "take_jobs some=false", "renew_jobs some=true", "renew_jobs some=false",
 		"finish_job finished", "finish_job lost", "finish_job clashes", "fail_job true", "fail_job false",
+		"delete deleted dropped=true masked=false", "delete deleted dropped=false masked=true", "job masks=true", "applied later", "gone",
 		"release_jobs some=true", "fence_objects some=true", "fence_objects some=false",
 	} {
 		assert.Positive(t, o.met[want], "%s in %v", want, o.met)
@@ -265,6 +305,7 @@ func simulate(t *testing.T, seed uint64, steps int, met *outcomes) {
 		require.Equal(t, plain.apply(sim.at, cmd), answer, "step %d: %T", i, cmd)
 		if i%7 == 0 {
 			checkAgainstModel(t, live.View(), plain)
+			checkDeletions(t, live.View(), plain, met)
 		}
 		if i%40 == 0 {
 			v := live.View()
@@ -352,6 +393,47 @@ func checkAgainstModel(t *testing.T, v *View, m *model) {
 	for i, j := range m.jobs {
 		require.Equal(t, []any{j.id, j.token, j.attempts, j.failed, j.failed >= 3}, []any{v.jobs[i].ID, v.jobs[i].Token, v.jobs[i].Attempts, v.jobs[i].Failures, v.jobs[i].SetAside})
 	}
+}
+
+// checkDeletions compares the deletions with the model's, and how far each part is.
+func checkDeletions(t *testing.T, v *View, m *model, met *outcomes) {
+	t.Helper()
+	known := map[warehouse.ObjectID]*Deletion{}
+	for _, d := range v.Deletions() {
+		known[d.ID] = d
+	}
+	for _, d := range m.deletions {
+		got := known[d.ID]
+		if got == nil {
+			continue // forgotten: a deletion is long done then
+		}
+		require.Equal(t, d.applied, got.AppliedAt != 0, "deletion %s", d.ID)
+		require.Equal(t, d.applied, !slices.ContainsFunc(v.Masks(d.Tenant), func(x *warehouse.Deletion) bool { return x.ID == d.ID }))
+		for _, id := range got.Residue {
+			require.Contains(t, d.residue, id)
+		}
+		if got.AppliedAt > got.SubmittedAt {
+			met.note("applied later")
+		}
+		if got.GoneAt != 0 {
+			met.note("gone")
+		}
+	}
+	for _, tenant := range simTenants {
+		for _, p := range v.Parts(tenant, everything) {
+			i := slices.IndexFunc(m.live, func(q modelPart) bool { return q.ref == PartRef{p.Object, p.Tenant, p.Hour} })
+			require.Equal(t, m.live[i].masked, p.Masked, "part %s", p.Object)
+		}
+	}
+}
+
+func (o *outcomes) note(what string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.met == nil {
+		o.met = map[string]int{}
+	}
+	o.met[what]++
 }
 
 // checkNarrow compares a narrow range with a filter over everything.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -11,8 +12,9 @@ import (
 
 // snapshotVersion is the version of the byte form drawn below. It counts for
 // the metastore's directory: see FORMAT there. Version 1 has no jobs and no
-// verdicts above 3.
-const snapshotVersion = 2
+// verdicts above 3; version 2 no deletions, no rules of retention and nothing of
+// masks in parts and jobs.
+const snapshotVersion = 3
 
 // frameKind says what a frame of a snapshot holds. The numbers are stored: never
 // renumber.
@@ -25,12 +27,17 @@ type frameKind byte
 //	header    version[1] ‖ uvarint(index) ‖ varint(last) ‖ size(elapsed) ‖ varint(retention, ns)
 //	tenant    string(name) ‖ varint(retention, ns) ‖ uvarint(n) ‖ n×(string ‖ string)
 //	             ‖ varint(horizon hour) ‖ uvarint(horizon epoch)
-//	part      as in warehouse/codec.go; by tenant, hour and order of registration
+//	             ‖ uvarint(n) ‖ n×(string(service) ‖ string(type) ‖ varint(keep, ns)), from version 3 on
+//	part      as in warehouse/codec.go, from version 3 on ‖ uvarint(masked); by tenant, hour
+//	             and order of registration
 //	epoch     as there
 //	batch     size(elapsed) ‖ uvarint(n) ‖ n×(string(tenant) ‖ uvarint(m) ‖ m×id[16])
 //	fate      id[16] ‖ size(elapsed) ‖ verdict[1] ‖ uvarint(token) if it is 4; fences last
 //	tombstone part ‖ uvarint(index) ‖ varint(at)
 //	job       see encodeJob
+//	remnant   id[16] ‖ string(tenant)
+//	deletion  as in warehouse/codec.go ‖ uvarint(index) ‖ varint(submitted) ‖ varint(applied) ‖ varint(gone)
+//	             ‖ size(elapsed when gone) ‖ uvarint(n) ‖ n×id[16]
 //	end       uvarint(number of parts)
 //
 // Reading restores the State whose View was written, bit for bit: what it
@@ -45,15 +52,21 @@ const (
 	frameTombstone frameKind = 7
 	frameEnd       frameKind = 8
 	frameJob       frameKind = 9
+	frameRemnant   frameKind = 10
+	frameDeletion  frameKind = 11
 )
 
 // rank orders the kinds.
 func (k frameKind) rank() int {
 	switch k {
 	case frameJob:
-		return 2*int(frameTombstone) + 1
+		return 4*int(frameTombstone) + 1
+	case frameRemnant:
+		return 4*int(frameTombstone) + 2
+	case frameDeletion:
+		return 4*int(frameTombstone) + 3
 	default:
-		return 2 * int(k)
+		return 4 * int(k)
 	}
 }
 
@@ -68,6 +81,8 @@ func (v *View) WriteTo(w io.Writer) (int64, error) {
 	v.writeFates(f)
 	v.writeTombstones(f)
 	v.writeJobs(f)
+	v.writeRemnants(f)
+	v.writeDeletions(f)
 	f.begin(frameEnd).Uvarint(uint64(v.totals.Parts))
 	f.end()
 	return f.written, f.err
@@ -99,6 +114,7 @@ func (v *View) writeTenants(f *frameWriter) {
 		encodeSettings(e, t.settings)
 		e.Varint(int64(t.horizonHour))
 		e.Uvarint(t.horizonEpoch)
+		encodeRules(e, t.rules)
 		e = f.next()
 	}
 	f.end()
@@ -110,6 +126,7 @@ func (v *View) writeParts(f *frameWriter) {
 		for _, h := range t.hours {
 			for _, p := range h.parts {
 				e.Part(p)
+				e.Uvarint(p.Masked)
 				e = f.next()
 			}
 		}
@@ -184,6 +201,31 @@ func (v *View) writeJobs(f *frameWriter) {
 	f.end()
 }
 
+func (v *View) writeRemnants(f *frameWriter) {
+	e := f.begin(frameRemnant)
+	for _, r := range v.remnants {
+		e.Raw(r.object[:])
+		e.String(string(r.tenant))
+		e = f.next()
+	}
+	f.end()
+}
+
+func (v *View) writeDeletions(f *frameWriter) {
+	e := f.begin(frameDeletion)
+	for _, d := range v.deletions {
+		e.Deletion(&d.Deletion)
+		e.Uvarint(d.Index)
+		e.Varint(int64(d.SubmittedAt))
+		e.Varint(int64(d.AppliedAt))
+		e.Varint(int64(d.GoneAt))
+		e.Size(int64(d.gone))
+		encodeIDs(e, d.Residue)
+		e = f.next()
+	}
+	f.end()
+}
+
 // Read restores the state whose view was written. Bytes that are damaged, cut
 // off, or of a newer build are Corrupt errors.
 func Read(r io.Reader) (*State, error) {
@@ -230,7 +272,12 @@ func (s *State) readFrame(kind frameKind, d *warehouse.Decoder) {
 		readAll(d, s.readTombstone)
 	case frameJob:
 		readAll(d, s.readJob)
+	case frameRemnant:
+		readAll(d, s.readRemnant)
+	case frameDeletion:
+		readAll(d, s.readDeletion)
 	case frameEnd:
+		s.listMasks()
 		if n := d.Uvarint(); n != uint64(s.draft.totals.Parts) {
 			d.Failf("%d parts, the end says %d", s.draft.totals.Parts, n)
 		}
@@ -246,7 +293,7 @@ func readAll(d *warehouse.Decoder, value func(*warehouse.Decoder)) {
 }
 
 func (s *State) readHeader(d *warehouse.Decoder) {
-	d.Version(snapshotVersion)
+	s.reading = d.Version(snapshotVersion)
 	s.draft.index = d.Uvarint()
 	s.draft.clock.last = warehouse.Micros(d.Varint())
 	s.draft.clock.elapsed = warehouse.Micros(d.Size())
@@ -259,6 +306,9 @@ func (s *State) readTenant(d *warehouse.Decoder) {
 	t.settings = decodeSettings(d)
 	t.horizonHour = warehouse.Hour(d.Varint())
 	t.horizonEpoch = d.Uvarint()
+	if s.reading >= 3 {
+		t.rules = decodeRules(d)
+	}
 	if n := len(s.draft.tenants); n > 0 && s.draft.tenants[n-1].name >= t.name {
 		d.Failf("tenant %q is not behind %q", t.name, s.draft.tenants[n-1].name)
 		return
@@ -269,6 +319,9 @@ func (s *State) readTenant(d *warehouse.Decoder) {
 
 func (s *State) readPart(d *warehouse.Decoder) {
 	p := d.Part()
+	if s.reading >= 3 {
+		p.Masked = d.Uvarint()
+	}
 	if d.Err() == nil && s.draft.tenant(p.Tenant) == nil {
 		d.Failf("part of tenant %q, which is not there", p.Tenant)
 	}
@@ -345,4 +398,47 @@ func CheckVersion(r io.Reader) error {
 		return nil //nolint:nilerr // damage is for Read to find
 	}
 	return warehouse.Errorf(warehouse.Invalid, "its format version is %d, this build reads 1 to %d: use a newer one", payload[0], snapshotVersion)
+}
+
+// IsOlder reports whether a snapshot is of a version before this build's: a state that
+// is made of it may know less than one that is made of the log.
+func IsOlder(r io.Reader) bool {
+	kind, payload, err := (&frameReader{r: r}).next()
+	return err == nil && kind == frameHeader && len(payload) > 0 && payload[0] < snapshotVersion
+}
+
+func (s *State) readRemnant(d *warehouse.Decoder) {
+	var r remnant
+	copy(r.object[:], d.Raw(len(r.object)))
+	r.tenant = warehouse.Tenant(d.String())
+	if d.Err() == nil {
+		s.draft.remnants = append(s.draft.remnants, r)
+	}
+}
+
+func (s *State) readDeletion(d *warehouse.Decoder) {
+	x := &Deletion{Deletion: *d.Deletion()}
+	x.Index = d.Uvarint()
+	x.SubmittedAt, x.AppliedAt, x.GoneAt = warehouse.Micros(d.Varint()), warehouse.Micros(d.Varint()), warehouse.Micros(d.Varint())
+	x.gone = warehouse.Micros(d.Size())
+	x.Residue = decodeIDs(d)
+	if n := len(s.draft.deletions); n > 0 && s.draft.deletions[n-1].Index >= x.Index {
+		d.Failf("deletion %s is not behind %s", x.ID, s.draft.deletions[n-1].ID)
+	}
+	if !slices.IsSortedFunc(x.Residue, warehouse.ObjectID.Compare) {
+		d.Failf("objects of deletion %s are not sorted", x.ID)
+	}
+	if d.Err() != nil {
+		return
+	}
+	s.draft.deletions = append(s.draft.deletions, x)
+	if x.GoneAt != 0 {
+		s.forgetLater(x)
+		return
+	}
+	o := &openDeletion{Deletion: x, residue: make(map[warehouse.ObjectID]struct{}, len(x.Residue))}
+	for _, id := range x.Residue {
+		o.residue[id] = struct{}{}
+	}
+	s.track(o)
 }

@@ -41,10 +41,12 @@ func TestSnapshotRestoresEverything(t *testing.T) {
 	m := fullMachine(t)
 	v := m.state.View()
 	kinds := map[frameKind]bool{}
-	for _, f := range splitFrames(t, snapshotBytes(t, v)) {
-		kinds[frameKind(f[4])] = true
+	for _, v := range []*View{v, machineWithJobs(t).state.View(), machineWithDeletions(t).state.View()} {
+		for _, f := range splitFrames(t, snapshotBytes(t, v)) {
+			kinds[frameKind(f[4])] = true
+		}
 	}
-	require.Len(t, kinds, int(frameEnd), "the example has all kinds of frames")
+	require.Len(t, kinds, int(frameDeletion), "the examples have all kinds of frames")
 
 	restored := restoreView(t, v)
 	require.Equal(t, v.Digest(), restored.View().Digest())
@@ -126,6 +128,7 @@ func TestReadRefusesOtherContent(t *testing.T) {
 			e.Uvarint(0)
 			e.Varint(0)
 			e.Uvarint(0)
+			e.Uvarint(0)
 		})
 	}
 	p := part(1, 0, "acme", hour0)
@@ -136,8 +139,8 @@ func TestReadRefusesOtherContent(t *testing.T) {
 	}{
 		{"no header", []func(*frameWriter){end(0)}, "frame of kind 8 behind one of kind 0"},
 		{"two headers", []func(*frameWriter){header, header, end(0)}, "frame of kind 1 behind one of kind 1"},
-		{"newer version", []func(*frameWriter){value(frameHeader, func(e *warehouse.Encoder) { e.Byte(3) })}, "format version is 3"},
-		{"unknown kind", []func(*frameWriter){header, value(10, func(e *warehouse.Encoder) { e.Byte(1) })}, "frame of kind 10: this build does not know it"},
+		{"newer version", []func(*frameWriter){value(frameHeader, func(e *warehouse.Encoder) { e.Byte(4) })}, "format version is 4"},
+		{"unknown kind", []func(*frameWriter){header, value(12, func(e *warehouse.Encoder) { e.Byte(1) })}, "frame of kind 12: this build does not know it"},
 		{"wrong number of parts", []func(*frameWriter){header, end(1)}, "0 parts, the end says 1"},
 		{"tenants out of order", []func(*frameWriter){header, tenant("b"), tenant("a"), end(0)}, `tenant "a" is not behind "b"`},
 		{"kinds out of order", []func(*frameWriter){header, value(frameFate, func(e *warehouse.Encoder) {
@@ -145,7 +148,10 @@ func TestReadRefusesOtherContent(t *testing.T) {
 			e.Size(0)
 			e.Byte(1)
 		}), tenant("a"), end(0)}, "frame of kind 2 behind one of kind 6"},
-		{"part of no tenant", []func(*frameWriter){header, value(framePart, func(e *warehouse.Encoder) { e.Part(&p) }), end(1)}, `part of tenant "acme", which is not there`},
+		{"part of no tenant", []func(*frameWriter){header, value(framePart, func(e *warehouse.Encoder) {
+			e.Part(&p)
+			e.Uvarint(0)
+		}), end(1)}, `part of tenant "acme", which is not there`},
 		{"epoch of no tenant", []func(*frameWriter){header, value(frameEpoch, func(e *warehouse.Encoder) {
 			e.Epoch(warehouse.Epoch{Key: partition("acme", hour0)})
 		}), end(0)}, `epoch of tenant "acme"`},
@@ -157,6 +163,24 @@ func TestReadRefusesOtherContent(t *testing.T) {
 			e.Size(0)
 			e.Byte(9)
 		}), end(0)}, "verdict 9"},
+		{"rules out of order", []func(*frameWriter){header, value(frameTenant, func(e *warehouse.Encoder) {
+			e.String("acme")
+			e.Varint(-1)
+			e.Uvarint(0)
+			e.Varint(0)
+			e.Uvarint(0)
+			encodeRules(e, []RetentionRule{{Service: "b"}, {Service: "a"}})
+		}), end(0)}, `retention of service "a"`},
+		{"deletions out of order", []func(*frameWriter){header, value(frameDeletion, func(e *warehouse.Encoder) {
+			for range 2 {
+				e.Deletion(deletion(1, "acme", hour0, hour0+1))
+				for range 6 {
+					e.Byte(2)
+				}
+				e.Raw(make([]byte, 16))
+				e.Raw(make([]byte, 16))
+			}
+		}), end(0)}, "is not behind"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

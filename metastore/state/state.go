@@ -24,6 +24,10 @@ type State struct {
 	profiles window
 	fates    fates
 	claims   map[PartRef]warehouse.ObjectID // the job that a part is in
+	open     []*openDeletion                // deletions whose bytes are not gone, in order of the log
+
+	masksChanged bool // the draft's masks are to be listed anew
+	reading      byte // version of the snapshot that is read
 }
 
 // New returns the empty state: what is before the log's first command.
@@ -70,7 +74,9 @@ func (s *State) Apply(index uint64, data []byte) (any, error) {
 	s.draft.batches = s.profiles.expire(s.draft.batches, m.elapsed)
 	s.draft.fates = s.fates.expire(s.draft.fates, m.elapsed)
 	s.draft.fences = s.fates.expire(s.draft.fences, m.elapsed)
-	return cmd.apply(s, m), nil
+	answer := cmd.apply(s, m)
+	s.settle(m)
+	return answer, nil
 }
 
 // editTenant returns the tenant for changing; it is created if it is new.
@@ -118,6 +124,7 @@ func (s *State) editHour(t *tenant, at warehouse.Hour) *hour {
 // addPart makes a part live.
 func (s *State) addPart(p *warehouse.Part) {
 	s.editHour(s.editTenant(p.Tenant), p.Hour).add(p)
+	s.countMasks(p)
 	if s.objects[p.Object]++; s.objects[p.Object] == 1 {
 		s.draft.totals.Objects++
 	}
@@ -131,9 +138,11 @@ func (s *State) dropPart(p *warehouse.Part, m moment) {
 	if id, ok := s.claims[PartRef{p.Object, p.Tenant, p.Hour}]; ok {
 		s.dropJob(id)
 	}
+	s.dropMasks(p)
 	s.draft.totals.Parts--
 	s.draft.totals.Bytes -= p.SizeBytes()
 	if s.objects[p.Object]--; s.objects[p.Object] > 0 {
+		s.draft.remnants = append(s.draft.remnants, remnant{p.Object, p.Tenant})
 		return
 	}
 	delete(s.objects, p.Object)

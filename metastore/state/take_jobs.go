@@ -17,7 +17,8 @@ type Plan struct {
 
 // TakeJobs gives jobs to a worker: first those that wait, then new ones, in the
 // order of the plans. A plan is passed over if one of its parts is not live any
-// more, or in a job. Its answer is the jobs, a []*warehouse.Job.
+// more, or in a job, or if it would mix rows that a deletion tells apart; a job that
+// waits is dropped for the last. Its answer is the jobs, a []*warehouse.Job.
 //
 // A lease that has ended frees its job, which then gets another token.
 //
@@ -69,7 +70,12 @@ func (c TakeJobs) apply(s *State, m moment) any {
 			j.free()
 		}
 		if len(given) < c.Max && j.isWaiting(m.elapsed) {
-			given = append(given, c.assign(j, s.draft.partsOf(j.Tenant, j.Hour, j.Inputs), m))
+			parts := s.draft.partsOf(j.Tenant, j.Hour, j.Inputs)
+			how, ok := s.draft.treat(j.Tenant, j.Hour, parts, m.index)
+			if !ok {
+				return nil // something was deleted since: its parts are planned anew
+			}
+			given = append(given, c.assign(j, parts, how, m))
 		}
 		return j
 	})
@@ -79,22 +85,27 @@ func (c TakeJobs) apply(s *State, m moment) any {
 		if parts == nil || p.Level == 0 {
 			continue
 		}
+		how, ok := s.draft.treat(p.Tenant, p.Hour, parts, m.index)
+		if !ok {
+			continue // the plan is from before a deletion
+		}
 		j := &Job{ID: jobID(m, n), Tenant: p.Tenant, Hour: p.Hour, Level: p.Level, Inputs: p.Inputs, Since: m.at}
 		for _, part := range parts {
 			j.Bytes += part.SizeBytes()
 		}
-		given = append(given, c.assign(j, parts, m))
+		given = append(given, c.assign(j, parts, how, m))
 		s.addJob(j)
 	}
 	return given
 }
 
 // assign gives a job to the worker.
-func (c TakeJobs) assign(j *Job, parts []*warehouse.Part, m moment) *warehouse.Job {
+func (c TakeJobs) assign(j *Job, parts []*warehouse.Part, how treatment, m moment) *warehouse.Job {
 	j.Token, j.Worker, j.until = m.index, c.Worker, satAdd(m.elapsed, micros(c.Lease))
 	j.Attempts++
+	j.Masked = how.masked
 	return &warehouse.Job{
 		JobRef: warehouse.JobRef{ID: j.ID, Token: j.Token},
-		Tenant: j.Tenant, Hour: j.Hour, Level: j.Level, Inputs: parts, Attempt: j.Attempts,
+		Tenant: j.Tenant, Hour: j.Hour, Level: j.Level, Inputs: parts, Attempt: j.Attempts, Masks: how.masks,
 	}
 }

@@ -26,7 +26,8 @@ type tenant struct {
 	name      warehouse.Tenant
 	settings  []Setting     // sorted by name
 	retention time.Duration // InheritRetention, 0 for ever, or > 0
-	hours     []*hour       // sorted; each has at least one part
+	rules     []RetentionRule
+	hours     []*hour // sorted; each has at least one part
 
 	// Every dataset partition up to horizonHour has at least horizonEpoch: the
 	// epochs of hours that were dropped whole need no entry each.

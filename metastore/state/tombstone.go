@@ -12,7 +12,7 @@ type Tombstone struct {
 
 func (s *State) bury(p *warehouse.Part, m moment) {
 	rest := *p
-	rest.Datasets = nil
+	rest.Datasets, rest.Masked = nil, 0
 	s.buried[p.Object] = struct{}{}
 	s.draft.tombstones = append(s.draft.tombstones, &Tombstone{Part: rest, Index: m.index, At: m.at})
 }

@@ -23,6 +23,11 @@ type View struct {
 	fences     []fate        // likewise: those of orphans
 	jobs       []*Job        // in order of planning
 	totals     Totals
+
+	deletions []*Deletion           // in order of the log
+	masks     []*warehouse.Deletion // those that are not applied
+	forgetAt  warehouse.Micros      // when the next is forgotten, in elapsed time; 0: never
+	remnants  []remnant             // in order of removal
 }
 
 // Totals counts what is live.

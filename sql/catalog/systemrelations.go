@@ -27,6 +27,26 @@ var systemRelations = []Relation{
 		Columns: systemPartColumns,
 	},
 	{
+		Name: "deletions", System: true, Kind: Table,
+		Comment: "one row for each deletion; those that are done are kept for a while",
+		Columns: []Column{
+			{Name: "id", Type: text, Comment: "id of the deletion"},
+			{Name: "selector", Type: text, Comment: "what was deleted, as who did wrote it; empty for rules of retention"},
+			{Name: "services", Type: textArray, Comment: "services of which profiles are deleted, sorted; empty: all"},
+			{Name: "types", Type: textArray, Comment: "profile types that are deleted, sorted; empty: all"},
+			{Name: "series", Type: bigint, Nullable: true, Comment: "number of the series that are deleted; NULL: all of the services and types"},
+			{Name: "from", Type: timestamp, Comment: "start of what is deleted, by the profiles' own time"},
+			{Name: "to", Type: timestamp, Comment: "end of it, not included"},
+			{Name: "reason", Type: text, Comment: "operator, or retention: a rule about a service or type"},
+			{Name: "submitted", Type: timestamp, Comment: "when it was submitted; nothing of it has shown since"},
+			{Name: "state", Type: text, Comment: "hidden: parts that hold some of it wait to be rewritten; removed: none does, but objects that did are not deleted yet; done"},
+			{Name: "parts_left", Type: bigint, Comment: "number of parts that hold some of it"},
+			{Name: "bytes_left", Type: bigint, Comment: "size of these parts and of dead ones that are not deleted yet, in bytes"},
+			{Name: "applied_at", Type: timestamp, Nullable: true, Comment: "when no part held any of it any more; NULL before"},
+			{Name: "bytes_gone_at", Type: timestamp, Nullable: true, Comment: "when the last object that did was deleted; NULL before"},
+		},
+	},
+	{
 		Name: "jobs", System: true, Kind: Table,
 		Comment: "one row for each job that merges parts of an hour and is not done",
 		Columns: []Column{

@@ -11,6 +11,8 @@ import (
 type Index interface {
 	// Parts returns the parts whose Range overlaps r, by hour.
 	Parts(t warehouse.Tenant, r warehouse.TimeRange) []*warehouse.Part
+	// Deletions returns the deletions that may hide rows of parts.
+	Deletions(t warehouse.Tenant) []*warehouse.Deletion
 }
 
 // retention is the range of all data.
@@ -56,7 +58,7 @@ func Whole(ix Index, tenant warehouse.Tenant, tables ...warehouse.Table) Selecti
 // Select returns the parts that the plan's scans need: all scans of one relation
 // read the same ones.
 func (p *Plan) Select(ix Index, tenant warehouse.Tenant) Selection {
-	s := selector{ix: ix, tenant: tenant, chosen: map[warehouse.Table]map[*warehouse.Part]bool{}, facts: map[*Scan]partitions{}}
+	s := selector{ix: ix, tenant: tenant, masks: ix.Deletions(tenant), chosen: map[warehouse.Table]map[*warehouse.Part]bool{}, facts: map[*Scan]partitions{}}
 	for _, scan := range p.Scans {
 		if definitionID(scan.Table) == "" {
 			s.fact(scan)
@@ -83,6 +85,7 @@ func (ps partitions) add(h warehouse.Hour, service string) {
 type selector struct {
 	ix     Index
 	tenant warehouse.Tenant
+	masks  []*warehouse.Deletion
 	chosen map[warehouse.Table]map[*warehouse.Part]bool
 	facts  map[*Scan]partitions // what each scan of samples or profiles reads
 }
@@ -110,13 +113,15 @@ func (s *selector) fact(scan *Scan) {
 		}
 	}
 	if scan.Newest > 0 {
-		parts = scan.newest(parts)
+		parts = scan.newest(parts, s.masks)
 	}
 	for _, p := range parts {
+		masks := warehouse.MasksOf(s.masks, p)
 		for i := range p.Datasets {
 			d := &p.Datasets[i]
 			for j := range d.Types {
-				if scan.Where.MayHold(d.Service, d.Types[j].Type, d.Types[j].Range) {
+				_, gone := warehouse.MasksOfDataset(masks, d.Service, d.Types[j].Type, d.Types[j].Range)
+				if !gone && scan.Where.MayHold(d.Service, d.Types[j].Type, d.Types[j].Range) {
 					s.choose(scan.Table, p)
 					ps.add(p.Hour, d.Service)
 					break
@@ -160,12 +165,15 @@ func (scan *Scan) defines(p *warehouse.Part, within partitions) bool {
 }
 
 // newest returns parts with enough rows, of which none left out has a row that is
-// wanted instead.
-func (scan *Scan) newest(parts []*warehouse.Part) []*warehouse.Part {
+// wanted instead. A part of which something is deleted may have no row.
+func (scan *Scan) newest(parts []*warehouse.Part, masks []*warehouse.Deletion) []*warehouse.Part {
 	byStart := sortedByStart(parts)
 	rows := int64(0)
 	for n, p := range byStart {
 		section, _ := p.Section(scan.Table)
+		if warehouse.MasksOf(masks, p) != nil {
+			continue
+		}
 		rows += section.Rows
 		if rows < scan.Newest {
 			continue

@@ -21,6 +21,8 @@ func (ps parts) Parts(_ warehouse.Tenant, r warehouse.TimeRange) (out []*warehou
 	return out
 }
 
+func (ps parts) Deletions(warehouse.Tenant) []*warehouse.Deletion { return nil }
+
 var hour = warehouse.Hour(490_000)
 
 // part returns a part of an hour, with profiles at minutes of it.

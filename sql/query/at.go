@@ -28,5 +28,7 @@ func (p pinned) Parts(t warehouse.Tenant, r warehouse.TimeRange) []*warehouse.Pa
 
 func (p pinned) Bounds(t warehouse.Tenant) warehouse.TimeRange { return p.snap.Bounds(t) }
 
+func (p pinned) Deletions(t warehouse.Tenant) []*warehouse.Deletion { return p.snap.Deletions(t) }
+
 // Release leaves the snapshot to its owner.
 func (p pinned) Release() {}

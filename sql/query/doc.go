@@ -11,11 +11,13 @@
 //	sums.go         values by stacktrace: samplecache.go in memory for small datasets,
 //	                scan.go and statements/*.sql in the engine for large ones
 //	symbols.go      stacktrace ids to frames
-//	tree.go, timeseries.go, labels.go, stats.go   the answers
+//	mask.go         deletions that hide rows of parts
+//	tree.go, timeseries.go, heatmap.go, labels.go, stats.go, extent.go   the answers
 //
 // # Guarantees
 //
-// Answers are exact: every profile in [From, To] counts once and no other one,
+// Answers are exact: every profile in [From, To] that is not deleted counts once and
+// no other one,
 // whichever of the paths its part takes, and a total that does not fit its type
 // is an OutOfRange error. A label, a type or a series is reported if and only if
 // one of its profiles lies in the range. Nothing is cached under a key without

@@ -107,7 +107,7 @@ func (b *heatmapBuilder) collect(ctx context.Context) error {
 	if len(large) == 0 {
 		return nil
 	}
-	return b.service.scan(ctx, statements.profileValues, partsOf(large), warehouse.TableProfiles, b.bindings(large), func(rec arrow.RecordBatch) error {
+	return b.service.scan(ctx, b.view.masks, statements.profileValues, partsOf(large), warehouse.TableProfiles, b.bindings(large), func(rec arrow.RecordBatch) error {
 		cols := newColumns(rec)
 		ids, steps, values := cols.int64(0), cols.int64(1), cols.int64(2)
 		if cols.err != nil {

@@ -223,8 +223,8 @@ func (s *Service) eachDataset(ctx context.Context, t warehouse.Tenant, fs filter
 	}
 	for i := range o.targets {
 		t := &o.targets[i]
-		// The span's ends are times of profiles.
-		if v.within.Contains(t.span.From) || v.within.Contains(t.span.To) {
+		// The span's ends are times of profiles, unless these are deleted.
+		if t.masks == nil && (v.within.Contains(t.span.From) || v.within.Contains(t.span.To)) {
 			see(t, 0)
 		}
 	}
@@ -240,6 +240,11 @@ func (s *Service) eachSeries(ctx context.Context, t warehouse.Tenant, sets [][]w
 		return err
 	}
 	defer v.release()
+	return s.eachSeriesOf(ctx, v, sets, fn)
+}
+
+// eachSeriesOf is eachSeries in a view.
+func (s *Service) eachSeriesOf(ctx context.Context, v *view, sets [][]warehouse.Matcher, fn func(*warehouse.Series)) error {
 	o, err := v.open(newFilters(sets))
 	if err != nil {
 		return err
@@ -267,7 +272,7 @@ func (s *Service) eachSeries(ctx context.Context, t warehouse.Tenant, sets [][]w
 // eachPresent calls fn with every series of the targets that has a profile in
 // the view's range, at least once.
 func (s *Service) eachPresent(ctx context.Context, v *view, ts []target, fn func(*target, warehouse.SeriesID)) error {
-	indexes, err := s.indexesOf(ctx, partsOf(ts))
+	indexes, err := s.indexesOf(ctx, v, partsOf(ts))
 	if err != nil {
 		return err
 	}
@@ -307,7 +312,7 @@ func (s *Service) scanPresent(ctx context.Context, v *view, parts []*warehouse.P
 	}
 	values := bindings{"series": ids}
 	restrictTime(values, v.within)
-	return s.scan(ctx, statements.seriesPresent, parts, warehouse.TableProfiles, values, func(rec arrow.RecordBatch) error {
+	return s.scan(ctx, v.masks, statements.seriesPresent, parts, warehouse.TableProfiles, values, func(rec arrow.RecordBatch) error {
 		cols := newColumns(rec)
 		found := cols.int64(0)
 		for _, id := range found {

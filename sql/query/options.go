@@ -23,6 +23,9 @@ type Snapshot interface {
 	Parts(t warehouse.Tenant, r warehouse.TimeRange) []*warehouse.Part
 	// Bounds returns the smallest range that holds all of the tenant's profiles.
 	Bounds(t warehouse.Tenant) warehouse.TimeRange
+	// Deletions returns the tenant's deletions that may hide rows of parts, in order
+	// of the log.
+	Deletions(t warehouse.Tenant) []*warehouse.Deletion
 	Release()
 }
 

@@ -13,12 +13,13 @@ import (
 // them; see docs/adr/0011.
 
 // byRollup reports whether totals stand for what the query wants of a part: all
-// samples of the datasets that it names, whatever their series.
+// samples of the datasets that it names, whatever their series. Totals know nothing of
+// what is deleted.
 func (s *Service) byRollup(r *resolved, ts []target) bool {
 	if _, ok := ts[0].part.Section(warehouse.TableStackTotals); !ok || s.opts.NoRollups || r.sel.restrictsSamples() {
 		return false
 	}
-	return !slices.ContainsFunc(ts, func(t target) bool { return !t.covered || r.series != nil && !t.whole })
+	return !slices.ContainsFunc(ts, func(t target) bool { return !t.covered || t.masks != nil || r.series != nil && !t.whole })
 }
 
 // rollupsOf returns the totals of the targets as slices, each with one run.

@@ -37,12 +37,29 @@ func (s *sampleSlice) sizeBytes() int64 {
 type runFilter struct {
 	times  *hourRange // nil: all
 	series map[warehouse.SeriesID]bool
+	masks  []runMask // what they hide is left out
 }
 
-func (f *runFilter) isEmpty() bool { return f.times == nil && f.series == nil }
+// runMask is a deletion of the slice's service and type, with its bounds since the
+// start of the hour.
+type runMask struct {
+	*warehouse.Deletion
+	from, to warehouse.Micros
+}
+
+func (f *runFilter) isEmpty() bool { return f.times == nil && f.series == nil && f.masks == nil }
 
 func (f *runFilter) accepts(r *sampleRun) bool {
-	return (f.times == nil || f.times.contains(r.at)) && (f.series == nil || f.series[r.series])
+	if f.times != nil && !f.times.contains(r.at) || f.series != nil && !f.series[r.series] {
+		return false
+	}
+	for i := range f.masks {
+		m := &f.masks[i]
+		if at := warehouse.Micros(r.at); m.from <= at && at < m.to && m.HasSeries(r.series) {
+			return false
+		}
+	}
+	return true
 }
 
 // addTo adds the samples of the picked runs to sums by number of stacktrace, and

@@ -14,8 +14,8 @@ import (
 )
 
 // scan runs a statement over the parts' files of one table, which it binds to
-// $files in the order of parts.
-func (s *Service) scan(ctx context.Context, st *statement, parts []*warehouse.Part, t warehouse.Table, values bindings, fn func(arrow.RecordBatch) error) error {
+// $files in the order of parts, without the rows that masks hide.
+func (s *Service) scan(ctx context.Context, masks maskTable, st *statement, parts []*warehouse.Part, t warehouse.Table, values bindings, fn func(arrow.RecordBatch) error) error {
 	if len(parts) == 0 { // read_parquet([]) is an error
 		return nil
 	}
@@ -29,6 +29,9 @@ func (s *Service) scan(ctx context.Context, st *statement, parts []*warehouse.Pa
 		files[i] = escapeGlob(l.Path)
 	}
 	values["files"] = files
+	if of := masks.of(parts); of != nil {
+		values[masksLine] = of
+	}
 	text, args := st.bind(values)
 	err = s.opts.Engine.Query(ctx, text, args, fn)
 	if err != nil && warehouse.KindOf(err) == warehouse.Invalid {

@@ -14,13 +14,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// seriesIndex is what a part's profiles section says: which series have profiles
-// when. The rows themselves are kept for small parts only.
+// seriesIndex is what a part's profiles section says, without what is deleted: which
+// series have profiles when. The rows themselves are kept for small parts only.
 //
 // Times are microseconds since the start of the part's hour: an hour has 3.6e9
 // of them, which fit 32 bits.
 type seriesIndex struct {
 	part     *warehouse.Part
+	masks    string           // what is deleted: see maskKey
 	datasets []indexedDataset // sorted by service and type
 	series   []indexedSeries  // of all datasets, in their order, sorted by id within one
 	times    []uint32         // a profile each; nil when the part is large
@@ -112,18 +113,24 @@ func inHour(h warehouse.Hour, r warehouse.TimeRange) hourRange {
 // seriesCache holds the series indexes of parts.
 type seriesCache struct {
 	mu      sync.Mutex
-	indexes *lru[partKey, *seriesIndex]
+	indexes *lru[indexKey, *seriesIndex]
 	counter cacheCounter
 }
 
-func newSeriesCache(maxBytes int64) *seriesCache {
-	return &seriesCache{indexes: newLRU[partKey, *seriesIndex](maxBytes, nil)}
+// indexKey names an index: of a part, and of what is deleted of it.
+type indexKey struct {
+	part  partKey
+	masks string
 }
 
-func (c *seriesCache) lookup(p *warehouse.Part) (*seriesIndex, bool) {
+func newSeriesCache(maxBytes int64) *seriesCache {
+	return &seriesCache{indexes: newLRU[indexKey, *seriesIndex](maxBytes, nil)}
+}
+
+func (c *seriesCache) lookup(p *warehouse.Part, masks []*warehouse.Deletion) (*seriesIndex, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x, ok := c.indexes.lookup(keyOf(p))
+	x, ok := c.indexes.lookup(indexKey{keyOf(p), maskKey(masks)})
 	c.counter.count(ok)
 	return x, ok
 }
@@ -131,7 +138,7 @@ func (c *seriesCache) lookup(p *warehouse.Part) (*seriesIndex, bool) {
 func (c *seriesCache) add(x *seriesIndex) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.indexes.add(keyOf(x.part), x, x.sizeBytes())
+	c.indexes.add(indexKey{keyOf(x.part), x.masks}, x, x.sizeBytes())
 	c.indexes.trim()
 }
 
@@ -141,15 +148,16 @@ func (c *seriesCache) sizeBytes() int64 {
 	return c.indexes.size
 }
 
-// indexesOf returns the series index of each part, by part.
-func (s *Service) indexesOf(ctx context.Context, parts []*warehouse.Part) (map[*warehouse.Part]*seriesIndex, error) {
+// indexesOf returns the series index of each part, by part: of what the view's masks
+// leave of it.
+func (s *Service) indexesOf(ctx context.Context, v *view, parts []*warehouse.Part) (map[*warehouse.Part]*seriesIndex, error) {
 	out := make(map[*warehouse.Part]*seriesIndex, len(parts))
 	var missing []*warehouse.Part
 	for _, p := range parts {
 		if _, done := out[p]; done {
 			continue
 		}
-		x, ok := s.series.lookup(p)
+		x, ok := s.series.lookup(p, v.masks[p])
 		if !ok {
 			missing = append(missing, p)
 		}
@@ -157,14 +165,14 @@ func (s *Service) indexesOf(ctx context.Context, parts []*warehouse.Part) (map[*
 	}
 	var mu sync.Mutex
 	err := s.parallel(ctx, len(missing), func(ctx context.Context, i int) error {
-		x, err := s.readSeriesIndex(ctx, missing[i])
+		x, err := s.readSeriesIndex(ctx, v, missing[i])
 		if err != nil {
 			return err
 		}
 		s.series.add(x)
 		mu.Lock()
 		defer mu.Unlock()
-		out[x.part] = x
+		out[missing[i]] = x
 		return nil
 	})
 	return out, err
@@ -192,20 +200,24 @@ func (s *Service) parallel(ctx context.Context, n int, fn func(ctx context.Conte
 	return err
 }
 
-func (s *Service) readSeriesIndex(ctx context.Context, p *warehouse.Part) (*seriesIndex, error) {
+func (s *Service) readSeriesIndex(ctx context.Context, v *view, p *warehouse.Part) (*seriesIndex, error) {
+	masks := v.masks[p]
 	section, ok := p.Section(warehouse.TableProfiles)
 	if !ok {
-		return &seriesIndex{part: p}, nil
+		return &seriesIndex{part: p, masks: maskKey(masks)}, nil
 	}
 	if section.Rows > s.opts.SmallProfiles {
-		return s.scanSeriesIndex(ctx, p)
+		return s.scanSeriesIndex(ctx, v, p)
 	}
 	data, err := s.opts.Sections.Read(ctx, p, warehouse.TableProfiles)
 	if err != nil {
 		return nil, err
 	}
-	b := newIndexBuilder(p, int(section.Rows))
+	b := newIndexBuilder(p, masks, int(section.Rows))
 	err = block.ReadProfiles(data, func(r block.ProfileRow) error {
+		if isHidden(masks, r.Service, r.Type, r.Series, r.Time) {
+			return nil
+		}
 		return b.row(r.Service, r.Type, r.Series, r.Time, r.Value)
 	})
 	if err != nil {
@@ -215,9 +227,9 @@ func (s *Service) readSeriesIndex(ctx context.Context, p *warehouse.Part) (*seri
 }
 
 // scanSeriesIndex lets the engine sum a large profiles section up.
-func (s *Service) scanSeriesIndex(ctx context.Context, p *warehouse.Part) (*seriesIndex, error) {
-	b := newIndexBuilder(p, 0)
-	err := s.scan(ctx, statements.seriesIndex, []*warehouse.Part{p}, warehouse.TableProfiles, bindings{}, func(rec arrow.RecordBatch) error {
+func (s *Service) scanSeriesIndex(ctx context.Context, v *view, p *warehouse.Part) (*seriesIndex, error) {
+	b := newIndexBuilder(p, v.masks[p], 0)
+	err := s.scan(ctx, v.masks, statements.seriesIndex, []*warehouse.Part{p}, warehouse.TableProfiles, bindings{}, func(rec arrow.RecordBatch) error {
 		cols := newColumns(rec)
 		service, typ, id := cols.text(0), cols.text(1), cols.int64(2)
 		first, last := cols.micros(3), cols.micros(4)
@@ -240,8 +252,8 @@ func (s *Service) scanSeriesIndex(ctx context.Context, p *warehouse.Part) (*seri
 // indexBuilder takes sorted rows or sorted series.
 type indexBuilder struct{ x *seriesIndex }
 
-func newIndexBuilder(p *warehouse.Part, rows int) *indexBuilder {
-	x := &seriesIndex{part: p}
+func newIndexBuilder(p *warehouse.Part, masks []*warehouse.Deletion, rows int) *indexBuilder {
+	x := &seriesIndex{part: p, masks: maskKey(masks)}
 	if rows > 0 {
 		x.times, x.values = make([]uint32, 0, rows), make([]int64, 0, rows)
 	}

@@ -13,7 +13,7 @@ var statementFiles embed.FS
 
 // statements are the SQL of this package, one file each.
 var statements = struct {
-	stackSums, profileSums, profileValues, seriesIndex, seriesPoints, seriesPresent *statement
+	stackSums, profileSums, profileValues, seriesIndex, seriesPoints, seriesPresent, extent, mask *statement
 }{
 	stackSums:     loadStatement("stack_sums"),
 	profileSums:   loadStatement("profile_sums"),
@@ -21,10 +21,13 @@ var statements = struct {
 	seriesIndex:   loadStatement("series_index"),
 	seriesPoints:  loadStatement("series_points"),
 	seriesPresent: loadStatement("series_present"),
+	extent:        loadStatement("extent"),
+	mask:          loadStatement("mask"),
 }
 
 // statement is SQL with named parameters, $name, and optional lines: one that
-// ends in "--? name" is there if name is bound.
+// ends in "--? name" is there if name is bound. The line "--? masks" stands for the
+// statement mask, once for each of the [fileMask]s that masks is bound to.
 type statement struct {
 	name  string
 	lines []statementLine
@@ -40,6 +43,9 @@ type statementLine struct {
 // bound to true.
 type bindings map[string]any
 
+// masksLine is the condition of the line that stands for masks.
+const masksLine = "masks"
+
 func loadStatement(name string) *statement {
 	text, err := statementFiles.ReadFile("statements/" + name + ".sql")
 	if err != nil {
@@ -48,7 +54,7 @@ func loadStatement(name string) *statement {
 	st := &statement{name: name}
 	for line := range strings.Lines(string(text)) {
 		code, condition, _ := strings.Cut(line, "--? ")
-		if code, _, _ = strings.Cut(code, "--"); strings.TrimSpace(code) == "" {
+		if code, _, _ = strings.Cut(code, "--"); strings.TrimSpace(code) == "" && strings.TrimSpace(condition) != masksLine {
 			continue
 		}
 		l := statementLine{condition: strings.TrimSpace(condition)}
@@ -83,6 +89,14 @@ func (st *statement) bind(values bindings) (text string, args []any) {
 	for i := range st.lines {
 		l := &st.lines[i]
 		if _, ok := values[l.condition]; l.condition != "" && !ok {
+			continue
+		}
+		if l.condition == masksLine {
+			for _, m := range values[masksLine].([]fileMask) {
+				text, more := statements.mask.bind(m.bindings())
+				b.WriteString(text)
+				args = append(args, more...)
+			}
 			continue
 		}
 		b.WriteString(l.text)

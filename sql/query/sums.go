@@ -17,6 +17,8 @@ type resolved struct {
 	// series are those that the selector's labels pick; nil when they are all that
 	// the targets have.
 	series map[warehouse.SeriesID]bool
+
+	maskOf map[sliceKey][]*warehouse.Deletion // of the targets that have masks
 }
 
 // resolve finds the datasets of a selection and, if its labels decide, the
@@ -24,10 +26,11 @@ type resolved struct {
 func (s *Service) resolve(ctx context.Context, v *view, sel *Selection) (*resolved, error) {
 	r := &resolved{view: v, sel: sel, filter: newFilter(sel.Matchers)}
 	r.targets = v.targetsOf(sel.Type, r.filter)
+	r.findMasks()
 	if len(r.filter.series) == 0 {
 		return r, nil
 	}
-	indexes, err := s.indexesOf(ctx, partsOf(r.targets))
+	indexes, err := s.indexesOf(ctx, v, partsOf(r.targets))
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +233,7 @@ func (s *Service) addFromEngine(ctx context.Context, r *resolved, ts []target, c
 	if cut {
 		restrictTime(values, r.within)
 	}
-	return s.scan(ctx, statements.stackSums, partsOf(ts), warehouse.TableSamples, values, func(rec arrow.RecordBatch) error {
+	return s.scan(ctx, r.masks, statements.stackSums, partsOf(ts), warehouse.TableSamples, values, func(rec arrow.RecordBatch) error {
 		cols := newColumns(rec)
 		ids, totals := cols.int64(0), cols.decimal(1)
 		if cols.err != nil {
@@ -287,12 +290,36 @@ func (r *resolved) runFilter(slice *sampleSlice) *runFilter {
 	if slice.key.rollup {
 		return &runFilter{}
 	}
-	f := &runFilter{series: r.series}
+	f := &runFilter{series: r.series, masks: r.masksOf(slice)}
 	if !r.within.Covers(slice.span) {
 		times := inHour(slice.part.Hour, r.within)
 		f.times = &times
 	}
 	return f
+}
+
+// findMasks notes the masks of the targets by name: a slice may have been made of an
+// older snapshot's part.
+func (r *resolved) findMasks() {
+	if r.masks == nil {
+		return
+	}
+	r.maskOf = map[sliceKey][]*warehouse.Deletion{}
+	for i := range r.targets {
+		if t := &r.targets[i]; t.masks != nil {
+			r.maskOf[t.sliceKey()] = t.masks
+		}
+	}
+}
+
+// masksOf returns the masks that may hide runs of a slice.
+func (r *resolved) masksOf(slice *sampleSlice) []runMask {
+	var out []runMask
+	start := slice.part.Hour.Start()
+	for _, d := range r.maskOf[slice.key] {
+		out = append(out, runMask{d, d.From - start, d.To - start})
+	}
+	return out
 }
 
 // byDict groups slices by their dictionary, in order of first appearance.

@@ -128,7 +128,7 @@ func (b *seriesBuilder) findSeries(ctx context.Context) error {
 		return err
 	}
 	b.found = r
-	if b.indexes, err = s.indexesOf(ctx, partsOf(r.targets)); err != nil {
+	if b.indexes, err = s.indexesOf(ctx, b.view, partsOf(r.targets)); err != nil {
 		return err
 	}
 	defs := seriesByID{}
@@ -216,7 +216,7 @@ func (b *seriesBuilder) scanProfiles(ctx context.Context, ts []target) error {
 	values := b.bindings(ts)
 	restrictProfiles(values, &b.req.Selection)
 	withTotals := !b.fromSamples()
-	return b.service.scan(ctx, statements.seriesPoints, partsOf(ts), warehouse.TableProfiles, values, func(rec arrow.RecordBatch) error {
+	return b.service.scan(ctx, b.view.masks, statements.seriesPoints, partsOf(ts), warehouse.TableProfiles, values, func(rec arrow.RecordBatch) error {
 		cols := newColumns(rec)
 		ids, steps, totals, profiles := cols.int64(0), cols.int64(1), cols.decimal(2), cols.int64(3)
 		if cols.err != nil {
@@ -326,7 +326,7 @@ func (b *seriesBuilder) scanSamples(ctx context.Context, ts []target, stacks map
 		}
 		values["stacks"] = ids
 	}
-	return b.service.scan(ctx, statements.profileSums, partsOf(ts), warehouse.TableSamples, values, func(rec arrow.RecordBatch) error {
+	return b.service.scan(ctx, b.view.masks, statements.profileSums, partsOf(ts), warehouse.TableSamples, values, func(rec arrow.RecordBatch) error {
 		cols := newColumns(rec)
 		ids, steps, totals := cols.int64(0), cols.int64(1), cols.decimal(2)
 		if cols.err != nil {

@@ -12,6 +12,7 @@ type view struct {
 	tenant warehouse.Tenant
 	within warehouse.TimeRange // what the query asks about, inside the bounds of profile times
 	parts  []*warehouse.Part   // of all hours that within touches, in full: definitions may lie outside of within
+	masks  maskTable
 	snap   Snapshot
 }
 
@@ -33,6 +34,7 @@ func (s *Service) view(ctx context.Context, t warehouse.Tenant, r warehouse.Time
 		From: v.within.From.Hour().Start(),
 		To:   v.within.To.Hour().End() - 1,
 	})
+	v.masks = newMaskTable(snap.Deletions(t), v.parts)
 	return v, nil
 }
 
@@ -54,6 +56,9 @@ type target struct {
 	covered  bool                // all of its profiles lie in the view's range
 	whole    bool                // the selector's labels pick all of its series
 	rollup   bool                // its totals are meant, not its samples
+
+	masks []*warehouse.Deletion // that may hide some of its rows
+
 	datasetName
 }
 
@@ -61,7 +66,8 @@ type target struct {
 type datasetName struct{ service, typ string }
 
 // targets returns the datasets that accept lets through and that have profiles
-// in or around the view's range, by part. It asks accept once for each, which
+// in or around the view's range, by part. What is deleted as a whole is left out. It
+// asks accept once for each, which
 // numbers them from 0; a number below 0 refuses.
 func (v *view) targets(accept func(datasetName) int) []target {
 	var out []target
@@ -72,16 +78,18 @@ func (v *view) targets(accept func(datasetName) int) []target {
 		}
 		var row int64
 		place := 0
+		masks := v.masks[p]
 		for i := range p.Datasets {
 			d := &p.Datasets[i]
 			for j := range d.Types {
 				t := &d.Types[j]
-				if v.within.Overlaps(t.Range) {
+				of, gone := warehouse.MasksOfDataset(masks, d.Service, t.Type, t.Range)
+				if v.within.Overlaps(t.Range) && !gone {
 					name := datasetName{d.Service, t.Type}
 					if n := known.number(place, name, accept); n >= 0 {
 						out = append(out, target{
 							part: p, dataset: n, place: place, span: t.Range, rows: t.Rows, firstRow: row,
-							covered: v.within.Covers(t.Range), datasetName: name,
+							covered: v.within.Covers(t.Range), masks: of, datasetName: name,
 						})
 					}
 				}

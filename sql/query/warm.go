@@ -46,7 +46,7 @@ func (s *Service) warmTenant(ctx context.Context, t warehouse.Tenant, most int64
 			return 0, err
 		}
 	}
-	parts := newestParts(v.parts, most)
+	parts := newestParts(v, most)
 	if len(parts) == 0 {
 		return 0, nil
 	}
@@ -63,13 +63,14 @@ func (s *Service) newest(ctx context.Context, t warehouse.Tenant) (warehouse.Mic
 	return snap.Bounds(t).To, nil
 }
 
-// newestParts returns the last parts that define stacktraces, as long as all of
-// them together define at most so many.
-func newestParts(parts []*warehouse.Part, most int64) []*warehouse.Part {
+// newestParts returns the last parts that define stacktraces and of which something is
+// left, as long as all of them together define at most so many.
+func newestParts(v *view, most int64) []*warehouse.Part {
 	var out []*warehouse.Part
+	parts := v.parts
 	for i := len(parts) - 1; i >= 0; i-- {
 		section, ok := parts[i].Section(warehouse.TableStacktraces)
-		if !ok {
+		if !ok || v.masks.hideAll(parts[i]) {
 			continue
 		}
 		if most -= section.Rows; most < 0 {
@@ -93,6 +94,6 @@ func (s *Service) warmEngine(ctx context.Context, v *view) (bool, error) {
 		return false, nil
 	}
 	values := bindings{"type": ""} // which no sample has
-	err := s.scan(ctx, statements.stackSums, []*warehouse.Part{least}, warehouse.TableSamples, values, func(arrow.RecordBatch) error { return nil })
+	err := s.scan(ctx, v.masks, statements.stackSums, []*warehouse.Part{least}, warehouse.TableSamples, values, func(arrow.RecordBatch) error { return nil })
 	return err == nil, err
 }

@@ -68,6 +68,9 @@ type world struct {
 	mu    sync.Mutex
 	parts []*warehouse.Part
 	pins  int
+
+	index     uint64 // of the last deletion
+	deletions []*warehouse.Deletion
 }
 
 func newWorld(t testing.TB) *world {
@@ -158,6 +161,16 @@ func (w *world) Bounds(t warehouse.Tenant) warehouse.TimeRange {
 	return out
 }
 
+// Deletions implements Snapshot.
+func (w *world) Deletions(t warehouse.Tenant) (out []*warehouse.Deletion) {
+	for _, d := range w.deletions {
+		if d.Tenant == t {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 func (w *world) Release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -216,6 +229,7 @@ func (w *world) store(level uint8, facts []fact, defs func() bool) {
 		}
 		p := &warehouse.Part{Level: level, Format: block.FormatVersion, Tenant: key.tenant, Hour: key.hour}
 		binary.BigEndian.PutUint64(p.Object[8:], w.nObjects)
+		p.Masked = w.index
 		for t, data := range w.encode(p, groups[key], defs) {
 			section := warehouse.Section{Table: t, Size: int64(len(data.bytes)), Rows: data.rows, CRC: crc32.Checksum(data.bytes, castagnoli)}
 			if level == 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stackhouse-db/stackhouse/sql/macro"
 	"github.com/stackhouse-db/stackhouse/sql/plan"
 	"github.com/stackhouse-db/stackhouse/sql/query"
 	"github.com/stackhouse-db/stackhouse/sql/worker"
@@ -251,17 +252,19 @@ func (r *running) pin(ctx context.Context) error {
 }
 
 // acquire pins the files that the plan leaves to read, by relation.
-func (r *running) acquire(ctx context.Context) (map[warehouse.Table][]string, error) {
+func (r *running) acquire(ctx context.Context) (map[warehouse.Table]macro.Files, error) {
 	named := own(r.prepared.named.relations)
-	out := map[warehouse.Table][]string{}
+	out := map[warehouse.Table]macro.Files{}
 	for t := range named {
-		out[t] = nil
+		out[t] = macro.Files{}
 	}
 	if r.snapshot == nil {
 		return out, nil
 	}
 	r.selection = r.selected(named)
 	r.stats.ScannedBytes, r.stats.Sections = r.selection.SizeBytes(), r.selection.Sections()
+	m := r.findMasks()
+	r.stats.ScannedBytes += m.needed.SizeBytes()
 	if most := r.service.opts.MaxScanBytes; most > 0 && r.stats.ScannedBytes > most {
 		return nil, errorf(stateProgramLimit, "the statement would read %d bytes, the limit is %d", r.stats.ScannedBytes, most).
 			withHint("Restrict it, as in: WHERE time > now() - INTERVAL '1 hour' AND service_name = 'x'. Or raise --sql.max-bytes.")
@@ -271,7 +274,7 @@ func (r *running) acquire(ctx context.Context) (map[warehouse.Table][]string, er
 		if !named[t] {
 			return nil, warehouse.Errorf(warehouse.Internal, "plan reads %s, which the statement does not name", t)
 		}
-		files, err := r.files(ctx, t, parts)
+		files, err := r.masked(ctx, m, t, parts)
 		if err != nil {
 			return nil, err
 		}

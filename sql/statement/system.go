@@ -51,6 +51,33 @@ type Job struct {
 	FailedAt warehouse.Micros // of the last failure
 }
 
+// DeletionLister is what a query.Snapshot may implement: without it, system.deletions
+// has no rows.
+type DeletionLister interface {
+	// DeletionList returns what is remembered of the tenant's deletions.
+	DeletionList(t warehouse.Tenant) []Deletion
+}
+
+// Deletion is a deletion, as system.deletions shows it.
+type Deletion struct {
+	*warehouse.Deletion
+
+	AppliedAt, GoneAt warehouse.Micros // 0: not yet
+	Parts             int              // that hold some of it
+	Bytes             int64            // of these and of dead ones
+}
+
+// State says how far the deletion is.
+func (d *Deletion) State() string {
+	switch {
+	case d.AppliedAt == 0:
+		return "hidden"
+	case d.GoneAt == 0:
+		return "removed"
+	}
+	return "done"
+}
+
 // JobState says what a job waits for.
 type JobState string
 
@@ -72,6 +99,8 @@ func (r *running) systemRows() []worker.SystemRows {
 		}
 		b := newSystemBuilder(relation)
 		switch name {
+		case "deletions":
+			b.deletions(r.snapshot, r.sess.Tenant)
 		case "jobs":
 			b.jobs(r.snapshot, r.sess.Tenant)
 		case "queries":
@@ -127,7 +156,7 @@ func (b *systemBuilder) add(values ...any) {
 		case *array.Int32Builder:
 			to.Append(int32(v.(int))) //nolint:gosec // levels and counts
 		case *array.Int64Builder:
-			to.Append(v.(int64))
+			appendNumber(to, v)
 		case *array.TimestampBuilder:
 			appendTime(to, v)
 		case *array.ListBuilder:
@@ -209,6 +238,36 @@ func (b *systemBuilder) jobs(s query.Snapshot, t warehouse.Tenant) {
 		}
 		b.add(j.ID.String(), int(j.Level), j.Hour.Start(), inputs, j.Bytes, string(j.State), worker, j.Attempts, j.Failures, reason, j.Since, failedAt)
 	}
+}
+
+// deletions appends the tenant's deletions, if the snapshot knows them.
+func (b *systemBuilder) deletions(s query.Snapshot, t warehouse.Tenant) {
+	lister, ok := s.(DeletionLister)
+	if !ok {
+		return
+	}
+	for _, d := range lister.DeletionList(t) {
+		var series, appliedAt, goneAt any
+		if d.Series != nil {
+			series = int64(len(d.Series))
+		}
+		if d.AppliedAt != 0 {
+			appliedAt = d.AppliedAt
+		}
+		if d.GoneAt != 0 {
+			goneAt = d.GoneAt
+		}
+		b.add(d.ID.String(), d.Selector, d.Services, d.Types, series, d.From, d.To, d.Reason.String(), d.SubmittedAt,
+			d.State(), int64(d.Parts), d.Bytes, appliedAt, goneAt)
+	}
+}
+
+func appendNumber(to *array.Int64Builder, v any) {
+	if v == nil {
+		to.AppendNull()
+		return
+	}
+	to.Append(v.(int64))
 }
 
 func appendText(to *array.StringBuilder, v any) {

@@ -260,3 +260,47 @@ func BenchmarkSystem(b *testing.B) {
 		require.Len(b, must(b, s, "SELECT hour, count(*), sum(bytes) FROM system.blocks GROUP BY ALL"), 744)
 	}
 }
+
+// deletionSnapshot knows deletions.
+type deletionSnapshot struct{ *worldSnapshot }
+
+func (s deletionSnapshot) DeletionList(t warehouse.Tenant) []Deletion {
+	if t != tenantA {
+		return nil
+	}
+	at := warehouse.MicrosOf(worldNow)
+	return []Deletion{
+		{Deletion: &warehouse.Deletion{ID: numbered(1), Tenant: t, Services: []string{"api"}, From: at, To: at + 1, Selector: `{service_name="api"}`, Reason: warehouse.DeletedByOperator, SubmittedAt: at}, Parts: 3, Bytes: 1 << 40},
+		{Deletion: &warehouse.Deletion{ID: numbered(2), Tenant: t, Types: []string{"x"}, Series: []warehouse.SeriesID{1, 2}, From: at, To: at + 1, Reason: warehouse.DeletedByRetention, SubmittedAt: at}, AppliedAt: at + 1, Bytes: 7},
+		{Deletion: &warehouse.Deletion{ID: numbered(3), Tenant: t, From: at, To: at + 1, Reason: warehouse.DeletedByOperator, SubmittedAt: at}, AppliedAt: at + 1, GoneAt: at + 2},
+	}
+}
+
+type deletionIndex struct{ *world }
+
+func (ix deletionIndex) Snapshot(ctx context.Context) (query.Snapshot, error) {
+	s, err := ix.world.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return deletionSnapshot{s.(*worldSnapshot)}, nil
+}
+
+func TestSystemDeletions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.service(func(o *Options) { o.Index = deletionIndex{w} })
+	const text = `SELECT id, selector, array_to_string(services, ','), array_to_string(types, ','), series, "from"::TIMESTAMP::VARCHAR, "to" > "from", reason,
+		state, parts_left, bytes_left, applied_at > submitted, bytes_gone_at > applied_at FROM system.deletions ORDER BY id`
+	require.Equal(t, []string{
+		numbered(1).String() + ` | {service_name="api"} | api |  | (null) | 2026-03-01 15:00:00 | true | operator | hidden | 3 | 1099511627776 | (null) | (null)`,
+		numbered(2).String() + ` |  |  | x | 2 | 2026-03-01 15:00:00 | true | retention | removed | 0 | 7 | true | (null)`,
+		numbered(3).String() + ` |  |  |  | (null) | 2026-03-01 15:00:00 | true | operator | done | 0 | 0 | true | true`,
+	}, must(t, s, text))
+	sess := session()
+	sess.Tenant = tenantB
+	a, err := ask(t.Context(), s, sess, text)
+	require.NoError(t, err)
+	require.Empty(t, a.rows)
+	require.Empty(t, must(t, w.service(nil), text), "a snapshot that knows no deletions")
+}

@@ -75,6 +75,8 @@ type world struct {
 	parts []*warehouse.Part
 	pins  int
 	taken int // snapshots ever
+
+	deletions []*warehouse.Deletion
 }
 
 func newWorld(t testing.TB) *world {
@@ -120,13 +122,15 @@ func (w *world) Snapshot(ctx context.Context) (query.Snapshot, error) {
 	defer w.mu.Unlock()
 	w.pins++
 	w.taken++
-	return &worldSnapshot{world: w, parts: slices.Clone(w.parts)}, nil
+	return &worldSnapshot{world: w, parts: slices.Clone(w.parts), deletions: slices.Clone(w.deletions)}, nil
 }
 
 type worldSnapshot struct {
 	*world
 	parts []*warehouse.Part
 	once  sync.Once
+
+	deletions []*warehouse.Deletion
 }
 
 func (s *worldSnapshot) Parts(t warehouse.Tenant, r warehouse.TimeRange) (out []*warehouse.Part) {
@@ -142,6 +146,16 @@ func (s *worldSnapshot) Bounds(t warehouse.Tenant) warehouse.TimeRange {
 	out := warehouse.EmptyRange
 	for _, p := range s.Parts(t, warehouse.TimeRange{From: warehouse.MinTime, To: warehouse.MaxTime}) {
 		out = out.Union(p.Range)
+	}
+	return out
+}
+
+// Deletions implements query.Snapshot.
+func (s *worldSnapshot) Deletions(t warehouse.Tenant) (out []*warehouse.Deletion) {
+	for _, d := range s.deletions {
+		if d.Tenant == t {
+			out = append(out, d)
+		}
 	}
 	return out
 }
@@ -257,6 +271,7 @@ func (w *world) store(level uint8, rows []sample, again func() bool) {
 		}
 		slices.SortFunc(p.Sections, func(a, b warehouse.Section) int { return cmp.Compare(a.Table, b.Table) })
 		require.NoError(w.t, p.Validate())
+		p.Masked = uint64(len(w.deletions))
 		w.parts = append(w.parts, p)
 	}
 	if level == 0 && len(keys) > 0 {

@@ -104,7 +104,7 @@ type Job struct {
 
 	// Relations are the files of the stored relations that the statement names,
 	// directly or through a view. One without files has no rows.
-	Relations map[warehouse.Table][]string
+	Relations map[warehouse.Table]macro.Files
 
 	// Calls are the rows of product functions, in tables of CallSchema.
 	Calls []Call
@@ -170,7 +170,7 @@ func (e *Executor) prepare(job Job) string {
 			continue
 		}
 		b.WriteString(bind(t, files))
-		e.bound[t] = len(files) > 0
+		e.bound[t] = len(files.Paths) > 0
 	}
 	for _, c := range job.Calls {
 		b.WriteString(createCall(c.Table, c.Function))

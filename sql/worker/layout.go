@@ -74,15 +74,15 @@ func createSystem(relations ...catalog.Relation) string {
 func createEmpty() string {
 	var b strings.Builder
 	for _, t := range stored {
-		b.WriteString(bind(t, nil))
+		b.WriteString(bind(t, macro.Files{}))
 	}
 	return b.String()
 }
 
 // bind makes a stored relation a view over files, of which there may be none.
-func bind(t warehouse.Table, files []string) string {
+func bind(t warehouse.Table, files macro.Files) string {
 	name := "CREATE OR REPLACE VIEW " + t.String() + " AS "
-	if len(files) > 0 {
+	if len(files.Paths) > 0 {
 		return name + macro.Relation(t, files) + ";\n"
 	}
 	r := relation(t)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
+	"github.com/stackhouse-db/stackhouse/sql/macro"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 	"github.com/stackhouse-db/stackhouse/warehouse/block"
 )
@@ -157,7 +158,7 @@ func TestRunBindsFiles(t *testing.T) {
 	defer release()
 	const text = "SELECT count(*), count(DISTINCT stacktrace_id), coalesce(sum(lines[1]), 0) FROM stacktraces"
 	bind := func(files ...string) Job {
-		return Job{Text: text, Relations: map[warehouse.Table][]string{warehouse.TableStacktraces: files}}
+		return Job{Text: text, Relations: map[warehouse.Table]macro.Files{warehouse.TableStacktraces: {Paths: files}}}
 	}
 	require.Equal(t, []string{"3 3 6"}, run(t, e, bind(x)))
 	require.Equal(t, []string{"4 4 10"}, run(t, e, bind(x, y)))

@@ -23,9 +23,6 @@ type Limits struct {
 	// written out, every frame with its names. Shared locations and long names
 	// let a small body stand for terabytes of those.
 	MaxDefinitionBytes int64
-
-	// OldestTime is the first instant that retention keeps; 0 means no bound.
-	OldestTime warehouse.Micros
 }
 
 // DefaultLimits returns the limits used where nothing else is said.
@@ -62,7 +59,6 @@ func (l Limits) withDefaults() Limits {
 		MaxSampleLabels:    cmp.Or(l.MaxSampleLabels, d.MaxSampleLabels),
 		MaxSeries:          cmp.Or(l.MaxSeries, d.MaxSeries),
 		MaxDefinitionBytes: cmp.Or(l.MaxDefinitionBytes, d.MaxDefinitionBytes),
-		OldestTime:         l.OldestTime,
 	}
 }
 

@@ -99,7 +99,7 @@ func (p *Preparer) Prepare(tenant warehouse.Tenant, raw Raw, ordinal int, receiv
 	if err := p.identify(out, raw, ordinal); err != nil {
 		return nil, err
 	}
-	if err := p.date(out, raw, &lim); err != nil {
+	if err := p.date(out, raw); err != nil {
 		return nil, err
 	}
 	if err := p.name(raw, &lim); err != nil {
@@ -151,7 +151,7 @@ func (p *Preparer) identify(out *Prepared, raw Raw, ordinal int) error {
 
 // date gives the profile its time, duration and period. A duration or period that
 // is negative says nothing.
-func (p *Preparer) date(out *Prepared, raw Raw, lim *Limits) error {
+func (p *Preparer) date(out *Prepared, raw Raw) error {
 	body := &p.decoder.p
 	switch {
 	case body.TimeNanos != 0:
@@ -161,11 +161,8 @@ func (p *Preparer) date(out *Prepared, raw Raw, lim *Limits) error {
 	default:
 		out.Time = out.Received
 	}
-	switch {
-	case out.Time < warehouse.MinTime, out.Time > warehouse.MaxTime:
+	if out.Time < warehouse.MinTime || out.Time > warehouse.MaxTime {
 		return refuse(warehouse.ReasonNotInWindow, "date profile: its time %s is outside %s to %s", out.Time, warehouse.MinTime, warehouse.MaxTime)
-	case lim.OldestTime != 0 && out.Time < lim.OldestTime:
-		return refuse(warehouse.ReasonNotInWindow, "date profile: its time %s is before %s, from when on profiles are kept", out.Time, lim.OldestTime)
 	}
 	if out.DurationNs = body.DurationNanos; out.DurationNs <= 0 {
 		out.DurationNs = max(0, int64(raw.Duration))

@@ -15,4 +15,5 @@ WHERE profile_type = $type
   AND profile_id IN (SELECT unnest($profiles::UUID[]))                       --? profiles
   AND span_id IN (SELECT unnest($spans::VARCHAR[]))                          --? spans
   AND trace_id IN (SELECT unnest($traces::VARCHAR[]))                        --? traces
+                                                                             --? masks
 GROUP BY ALL

@@ -8,3 +8,4 @@ WHERE profile_type = $type
   AND list_contains($services, service_name)                                 --? services
   AND time BETWEEN make_timestamptz($from::BIGINT) AND make_timestamptz($to::BIGINT)
   AND series_id IN (SELECT unnest($series::BIGINT[]))                        --? series
+                                                                             --? masks

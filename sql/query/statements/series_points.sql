@@ -10,4 +10,5 @@ WHERE profile_type = $type
   AND time BETWEEN make_timestamptz($from::BIGINT) AND make_timestamptz($to::BIGINT)
   AND series_id IN (SELECT unnest($series::BIGINT[]))                        --? series
   AND profile_id IN (SELECT unnest($profiles::UUID[]))                       --? profiles
+                                                                             --? masks
 GROUP BY ALL

@@ -5,3 +5,4 @@ SELECT DISTINCT series_id
 FROM read_parquet($files)
 WHERE time BETWEEN make_timestamptz($from::BIGINT) AND make_timestamptz($to::BIGINT)
   AND series_id IN (SELECT unnest($series::BIGINT[]))
+                                                                             --? masks
