@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -73,16 +74,19 @@ func (e *Executor) open() error {
 // before: what a process may read is decided once.
 func (e *Executor) reach(job *Job) error {
 	for _, files := range job.Relations {
-		for _, file := range files {
-			for _, dir := range e.missing {
-				if strings.HasPrefix(file, dir) {
-					e.database.Close()
-					return e.open()
-				}
-			}
+		if e.isMissing(files.Paths) || files.Facts != nil && e.isMissing(files.Facts.Paths) {
+			e.database.Close()
+			return e.open()
 		}
 	}
 	return nil
+}
+
+// isMissing reports whether a file lies in a folder that did not exist.
+func (e *Executor) isMissing(paths []string) bool {
+	return slices.ContainsFunc(paths, func(path string) bool {
+		return slices.ContainsFunc(e.missing, func(dir string) bool { return strings.HasPrefix(path, dir) })
+	})
 }
 
 // Close frees the executor and what it spilled.
