@@ -11,7 +11,7 @@
 //   - deletion.go: what is deleted, and what became of it; mask.go, planmask.go: how jobs
 //     take it out; overdue.go: what rules of retention want deleted
 //   - command.go: the byte form of commands; one file for each command
-//   - snapshot.go, frame.go: the byte form of the whole state
+//   - snapshot.go, snapshot_deletion.go, frame.go: the byte form of the whole state
 //
 // # Guarantees
 //
