@@ -9,9 +9,10 @@
 //     profiletypes.go, labelnames.go, labelvalues.go, series.go,
 //     selectmergestacktraces.go, selectmergespanprofile.go,
 //     selectmergeprofile.go, selectseries.go, diff.go, profilestats.go,
-//     ready.go, buildinfo.go, debug.go, page.go
+//     delete.go, retention.go, ready.go, buildinfo.go, debug.go, page.go
 //   - selection.go, tenant.go, appname.go, attime.go, ingestform.go: how parts
 //     of a request are read
+//   - admin.go: what endpoints of administration share, which speak plain JSON
 //   - rpc.go, code.go: the way from a method to Connect, gRPC,
 //     gRPC-web and JSON, and from an error to a code
 //   - exchange.go, body.go, metrics.go: what is done around every request

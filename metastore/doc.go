@@ -6,6 +6,7 @@
 //   - options.go, metastore.go, run.go: Open, Run, and what stops them
 //   - commands.go, propose.go: the changes, each answered when it is durable
 //   - jobs.go: what compaction asks and says; the planner is in state/
+//   - deletions.go: deletes, and rules of retention
 //   - snapshot.go, inspect.go, pins.go: what a query holds while it reads, and what
 //     an operator sees
 //   - gc.go, sweep.go, retention.go, compact.go: the leader deletes dead objects and

@@ -8,8 +8,10 @@
 //   - tenant.go: the levels tenant → hour → parts, copied only where touched
 //   - window.go, fate.go, tombstone.go: what is remembered for a while
 //   - job.go: compaction jobs; plan.go: what the leader wants merged, and when
+//   - deletion.go: what is deleted, and what became of it; mask.go, planmask.go: how jobs
+//     take it out; overdue.go: what rules of retention want deleted
 //   - command.go: the byte form of commands; one file for each command
-//   - snapshot.go, frame.go: the byte form of the whole state
+//   - snapshot.go, snapshot_deletion.go, frame.go: the byte form of the whole state
 //   - describe.go: everything in a view, for people; consistent.go: whether it
 //     contradicts itself
 //
