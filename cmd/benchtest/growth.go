@@ -134,7 +134,7 @@ func (g *growth) questions(hours int) []question {
 func (g *growth) askAll(ctx context.Context) error {
 	for round := range g.rounds + 1 {
 		for i := range g.worlds {
-			w := &g.worlds[i]
+			w := &g.worlds[(i+round)%len(g.worlds)] // each goes first as often
 			for _, q := range g.questions(w.hours) {
 				ans, err := w.asker.ask(ctx, &q)
 				if err != nil {
