@@ -137,11 +137,10 @@ type sliceBuilder struct {
 	max   int64
 }
 
+// newSliceBuilder reserves nothing: how many rows of totals a dataset has is not known
+// before, and is a small part of its samples.
 func newSliceBuilder(t *target, dict *stackDict) *sliceBuilder {
-	return &sliceBuilder{
-		slice: &sampleSlice{key: t.sliceKey(), part: t.part, span: t.span, dict: dict, stacks: make([]uint32, 0, t.rows)},
-		large: make([]int64, 0, t.rows),
-	}
+	return &sliceBuilder{slice: &sampleSlice{key: t.sliceKey(), part: t.part, span: t.span, dict: dict}}
 }
 
 // add takes one row. The caller holds the dictionary's lock.
@@ -158,10 +157,12 @@ func (b *sliceBuilder) add(series warehouse.SeriesID, at uint32, stack warehouse
 	s.runs = append(s.runs, sampleRun{series, at, end})
 }
 
+// finish returns the slice, which holds no more memory than its rows need.
 func (b *sliceBuilder) finish() *sampleSlice {
 	s := b.slice
+	s.stacks, s.runs = exactly(s.stacks), exactly(s.runs)
 	if b.max > math.MaxUint32 {
-		s.large = b.large
+		s.large = exactly(b.large)
 		return s
 	}
 	s.small = make([]uint32, len(b.large))
@@ -170,3 +171,6 @@ func (b *sliceBuilder) finish() *sampleSlice {
 	}
 	return s
 }
+
+// exactly returns a copy of s without room for more.
+func exactly[T any](s []T) []T { return append(make([]T, 0, len(s)), s...) }

@@ -95,3 +95,16 @@ func TestQueriesWaitForTheirTurn(t *testing.T) {
 	running, left := s.turns.Count()
 	assert.Equal(t, []int{0, 0}, []int{running, left})
 }
+
+// TestTotalsTakeTheirOwnRoom: totals of a part with very many samples take the memory
+// of the totals. They used to reserve that of the samples, which nothing counted.
+func TestTotalsTakeTheirOwnRoom(t *testing.T) {
+	t.Parallel()
+	b := newSliceBuilder(&target{part: &warehouse.Part{}, rows: 1 << 40}, new(stackDict))
+	for i := range 1000 {
+		b.add(1, uint32(i), warehouse.StacktraceID(i), int64(i)<<uint(i%40))
+	}
+	s := b.finish()
+	assert.Len(t, s.stacks, 1000)
+	assert.Equal(t, []int{1000, 1000, 1000}, []int{cap(s.stacks), cap(s.runs), cap(s.large)})
+}
