@@ -93,6 +93,7 @@ func TestLostMetastore(t *testing.T) {
 		}
 	}
 	round()
+	deleted := deleteSome(t, n)
 	n.awaitManifest(t)
 	n.faulty.Break(objecttest.FaultPlan{Rules: []objecttest.Rule{noDeletes, {Op: objecttest.OpPut, Prefix: manifest.Prefix, Fault: objecttest.FailBefore, Chance: 1}}})
 	round()
@@ -113,6 +114,7 @@ func TestLostMetastore(t *testing.T) {
 	}
 	retire()
 	m.verify(t, n, "before the loss")
+	deleted(n, "before the loss")
 	n.stop()
 
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, metastoreDir)))
@@ -130,8 +132,10 @@ func TestLostMetastore(t *testing.T) {
 	n = runFaultNode(t, s)
 	m.node = n
 	m.verify(t, n, "after the rebuild")
+	deleted(n, "after the rebuild")
 	n.finishJobs(t)
 	m.verify(t, n, "after the rebuild, merged")
+	deleted(n, "after the rebuild, merged")
 	n.objects(t) // which looks for each
 	n.stop()
 	again := command(t, nil, "metastore", "rebuild", "--data-dir", s.dir)
@@ -180,6 +184,31 @@ func storeOldHour(t *testing.T, n *faultNode) (retire func()) {
 	}
 }
 
+// deleteSome stores profiles of a tenant of its own, deletes one of its two services,
+// whose objects stay for now, and stores another one of that. The result looks whether
+// the deleted ones are gone, and nothing else.
+func deleteSome(t *testing.T, n *faultNode) (check func(n *faultNode, when string)) {
+	t.Helper()
+	const tenant = "deleting"
+	c := newFaultClient(t, n, tenant)
+	push := func(id string, seq int) {
+		req, err := faultRequest(id, seq, 7, time.Now())
+		require.NoError(t, err)
+		require.NoError(t, c.push(t.Context(), req))
+	}
+	for i := range 10 {
+		push(fmt.Sprintf("before-%d", i), i)
+	}
+	_, err := postDelete(t.Context(), n.url, tenant, map[string]any{"service": "faulty-0"})
+	require.NoError(t, err)
+	push("behind", 0)
+	return func(n *faultNode, when string) {
+		t.Helper()
+		got := n.ask(t, tenant, "SELECT service_name || ' ' || count(*) || ' ' || sum(value) FROM profiles GROUP BY service_name ORDER BY 1")
+		require.Equal(t, []string{"faulty-0 1 7", "faulty-1 5 35"}, got, when)
+	}
+}
+
 // awaitManifest waits until a manifest has everything.
 func (n *faultNode) awaitManifest(t *testing.T) {
 	t.Helper()
@@ -206,6 +235,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	acked(100)
 	first := command(t, nil, "backup", "--to", place, "--addr", n.url)
 	require.Zero(t, first.status, first.stderr)
+	deleted := deleteSome(t, n)
 	acked(200)
 	due := map[string]map[string]bool{}
 	for tenant, l := range r.ledgers {
@@ -234,6 +264,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	require.Contains(t, again.stderr, "an empty one only")
 
 	restored := runFaultNode(t, faultSettings{dir: target, policy: eagerPolicy()})
+	deleted(restored, "restored")
 	for tenant, l := range r.ledgers {
 		c := newFaultClient(t, restored, tenant)
 		c.http.Timeout = time.Minute
