@@ -8,7 +8,9 @@ import (
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -91,8 +93,20 @@ func encodeBatches(schema *arrow.Schema, batches ...arrow.RecordBatch) ([]byte, 
 }
 
 // decodeBatches reads them. Each batch is the caller's to release.
+//
+// The other end may be a process in which something broke: what it says is checked
+// before anybody looks at it, offsets into values included.
 func decodeBatches(data []byte) (schema *arrow.Schema, batches []arrow.RecordBatch, err error) {
-	r, err := ipc.NewReader(bytes.NewReader(data))
+	defer func() {
+		if p := recover(); p != nil { // of the reader, at bytes that make no sense
+			schema, batches, err = nil, nil, warehouse.Errorf(warehouse.Corrupt, "an Arrow stream: %v", p)
+		}
+	}()
+	if err := checkStream(data); err != nil {
+		return nil, nil, err
+	}
+	room := &bounded{Allocator: memory.DefaultAllocator, left: 2*int64(len(data)) + 1<<20}
+	r, err := ipc.NewReader(bytes.NewReader(data), ipc.WithAllocator(room))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,6 +115,9 @@ func decodeBatches(data []byte) (schema *arrow.Schema, batches []arrow.RecordBat
 		rec, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return r.Schema(), batches, nil
+		}
+		if err == nil {
+			err = array.ValidateRecordFull(rec)
 		}
 		if err != nil {
 			for _, b := range batches {
