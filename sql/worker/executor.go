@@ -22,9 +22,22 @@ type Executor struct {
 	tenant  warehouse.Tenant
 	opts    *Options
 	temp    string   // its folder for what does not fit into memory, or ""
-	missing []string // folders that it may read and that did not exist when it was opened
+	folders []folder // that it may read
 	made    []string // tables of the statement before, with their schemas
 	bound   map[warehouse.Table]bool
+}
+
+// folder is one that an executor may read, as it was when it was opened: what a process
+// may read is decided once, and for a folder, not for its name. One that has no files
+// any more is removed, and made again when there are some.
+type folder struct {
+	path string      // with a separator behind it
+	info os.FileInfo // nil: it did not exist
+}
+
+func (f *folder) isSame() bool {
+	info, err := os.Stat(f.path)
+	return err == nil && f.info != nil && os.SameFile(info, f.info)
 }
 
 func openExecutor(tenant warehouse.Tenant, o *Options) (*Executor, error) {
@@ -49,11 +62,13 @@ func openExecutor(tenant warehouse.Tenant, o *Options) (*Executor, error) {
 func (e *Executor) open() error {
 	o := e.opts
 	dirs := o.dirs(e.tenant)
-	e.missing = nil
+	e.folders = nil
 	for _, dir := range dirs {
-		if _, err := os.Stat(dir); err != nil {
-			e.missing = append(e.missing, dir+string(filepath.Separator))
+		info, err := os.Stat(dir)
+		if err != nil {
+			info = nil
 		}
+		e.folders = append(e.folders, folder{dir + string(filepath.Separator), info})
 	}
 	db, err := o.openDatabase(e.tenant, confined.Instance{
 		Threads: o.Threads, MemoryBytes: o.memoryEach(), ReadDirs: dirs, TempDir: e.temp, MaxTempBytes: o.MaxTempBytes, Settings: settings,
@@ -70,11 +85,11 @@ func (e *Executor) open() error {
 	return nil
 }
 
-// reach opens the instance again when a job has files in a folder that did not exist
-// before: what a process may read is decided once.
+// reach opens the instance again when a job has files in a folder that is not the one
+// which it was opened for. The caller keeps the files, and with them their folders.
 func (e *Executor) reach(job *Job) error {
 	for _, files := range job.Relations {
-		if e.isMissing(files.Paths) || files.Facts != nil && e.isMissing(files.Facts.Paths) {
+		if !e.mayRead(files.Paths) || files.Facts != nil && !e.mayRead(files.Facts.Paths) {
 			e.database.Close()
 			return e.open()
 		}
@@ -82,11 +97,14 @@ func (e *Executor) reach(job *Job) error {
 	return nil
 }
 
-// isMissing reports whether a file lies in a folder that did not exist.
-func (e *Executor) isMissing(paths []string) bool {
-	return slices.ContainsFunc(paths, func(path string) bool {
-		return slices.ContainsFunc(e.missing, func(dir string) bool { return strings.HasPrefix(path, dir) })
-	})
+func (e *Executor) mayRead(paths []string) bool {
+	for i := range e.folders {
+		f := &e.folders[i]
+		if slices.ContainsFunc(paths, func(path string) bool { return strings.HasPrefix(path, f.path) }) && !f.isSame() {
+			return false
+		}
+	}
+	return true
 }
 
 // Close frees the executor and what it spilled.

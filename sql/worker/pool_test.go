@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,10 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/warehouse"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is the main function of worker processes, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "worker" {
+		os.Exit(confined.Exit())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fake is an instance of a tenant.
 type fake struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stackhouse-db/stackhouse/sql/catalog"
+	"github.com/stackhouse-db/stackhouse/sql/confined"
 	"github.com/stackhouse-db/stackhouse/sql/engine"
 	"github.com/stackhouse-db/stackhouse/sql/macro"
 	"github.com/stackhouse-db/stackhouse/warehouse"
@@ -269,4 +270,34 @@ func BenchmarkOpen(b *testing.B) {
 			e.Close()
 		}
 	})
+}
+
+// TestFoldersThatAreMadeAgain: a confined executor reads a folder that came, or was
+// removed and made again, after it was opened.
+func TestFoldersThatAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	starter, err := confined.NewStarter(confined.Options{Command: []string{self, "worker"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, starter.Close()) })
+	dir := filepath.Join(t.TempDir(), "tenant")
+	p := open(t, func(o *Options) {
+		o.Starter, o.Dirs = starter, func(warehouse.Tenant) []string { return []string{dir} }
+	})
+	e, release, err := p.Executor(t.Context(), "t")
+	require.NoError(t, err)
+	defer release()
+	for range 3 {
+		require.NoError(t, os.RemoveAll(dir))
+		require.NoError(t, os.MkdirAll(dir, 0o750))
+		path := filepath.Join(dir, "series.parquet")
+		rec := block.SeriesRecord(nil)
+		data, err := block.AppendParquet(nil, warehouse.TableSeries, rec)
+		rec.Release()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		job := Job{Text: "SELECT count(*) FROM series", Relations: map[warehouse.Table]macro.Files{warehouse.TableSeries: {Paths: []string{path}}}}
+		require.Equal(t, []string{"0"}, run(t, e, job))
+	}
 }
