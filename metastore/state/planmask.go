@@ -55,11 +55,19 @@ func (d *draft) planRewrite(bound []*warehouse.Part) bool {
 	switch {
 	case final == len(bound):
 	case final > 0 || !d.isOpen() && d.now-d.newest >= micros(d.Quiet):
-		// The hour becomes final on this occasion, if that is possible.
-		if !d.isRunning && d.loose() <= max(d.MaxParts, 2) {
+		// The hour becomes final on this occasion, if that is possible. With too many
+		// parts those that can be merged are merged before; where deletions lie between
+		// all of them none can, and one job has to take more than it should.
+		switch {
+		case !d.isRunning && d.loose() <= max(d.MaxParts, 2):
 			bound, level = d.free, warehouse.LevelFinal
-		} else if final > 0 {
+		case final == 0:
+		case d.isRunning:
 			return false
+		case d.thin(slices.DeleteFunc(slices.Clone(bound), func(p *warehouse.Part) bool { return p.Level >= warehouse.LevelFinal })):
+			return true
+		default:
+			bound, level = d.free, warehouse.LevelFinal
 		}
 	}
 	if loose := len(bound) - final; level < warehouse.LevelFinal && loose > max(d.MaxParts, 2) {
